@@ -1,0 +1,1 @@
+"""The deterministic integer tensor engine: it knows nothing of a chain."""

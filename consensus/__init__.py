@@ -1,0 +1,1 @@
+"""Rules of agreement over headers: no clock, no socket, no waiting."""

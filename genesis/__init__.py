@@ -1,0 +1,1 @@
+"""Chain specifications, genesis state and predeployed contracts."""

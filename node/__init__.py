@@ -1,0 +1,1 @@
+"""Composition: storage, chain, mempool, block production, RPC and the command line."""

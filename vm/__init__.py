@@ -1,0 +1,1 @@
+"""The state transition, and the only owner of py-evm."""
