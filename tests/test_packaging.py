@@ -1,0 +1,59 @@
+"""What is built is what the project promises: six packages, their data, nothing else."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = {"node", "vm", "ai_ops", "consensus", "p2p", "genesis"}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(out), str(ROOT)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (path,) = out.glob("*.whl")
+    return path
+
+
+def test_wheel_holds_the_six_packages_and_nothing_else(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    top = {name.split("/")[0] for name in names}
+    assert {name for name in top if not name.endswith(".dist-info")} == PACKAGES
+    assert {f"{name}/py.typed" for name in PACKAGES} <= set(names)
+
+
+def test_wheel_carries_what_the_devnet_needs(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    needed = {
+        path.relative_to(ROOT).as_posix()
+        for folder in ("genesis/chains", "genesis/contracts", "genesis/models")
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert needed - names == set()
+
+
+def test_wheel_has_no_compiled_or_stray_file(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        stray = [name for name in archive.namelist() if name.endswith((".pyc", ".so", ".npz"))]
+    assert stray == []
+
+
+def test_installed_names_belong_to_this_distribution() -> None:
+    try:
+        importlib.metadata.distribution("engram-node")
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip("engram-node is not installed in this environment")
+    owners = importlib.metadata.packages_distributions()
+    assert {name: owners[name] for name in PACKAGES} == {name: ["engram-node"] for name in PACKAGES}
