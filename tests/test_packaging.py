@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -57,3 +59,12 @@ def test_installed_names_belong_to_this_distribution() -> None:
         pytest.skip("engram-node is not installed in this environment")
     owners = importlib.metadata.packages_distributions()
     assert {name: owners[name] for name in PACKAGES} == {name: ["engram-node"] for name in PACKAGES}
+
+
+def test_every_dependency_has_its_licence_listed() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"].values()
+    wanted = [*project["dependencies"], *(item for extra in extras for item in extra)]
+    names = {re.split(r"[\[=<>]", item)[0] for item in wanted}
+    listed = (ROOT / "THIRD_PARTY.md").read_text(encoding="utf-8")
+    assert sorted(name for name in names if not re.search(rf"\b{re.escape(name)}\b", listed)) == []
