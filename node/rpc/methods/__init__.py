@@ -1,0 +1,1 @@
+"""One module per namespace, each with its literal table `METHODS`."""
