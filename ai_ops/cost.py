@@ -1,0 +1,78 @@
+"""Static cost: integer counts per class of work, as polynomials in n.
+
+The engine counts; the chain prices. A class groups work that takes about the same time per unit
+on every backend, so that one coefficient per class is enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ai_ops.graph import TensorType
+
+Polynomial = tuple[int, int, int]
+"""Counts (c0, c1, c2): c0 + c1*n + c2*n^2."""
+
+COST_CLASSES: tuple[str, ...] = (
+    "steps",  # operators run: dispatch and one digest each
+    "mac_gemm",  # multiply-accumulates of dense products
+    "mac_conv",  # multiply-accumulates of ungrouped convolutions
+    "mac_grouped",  # multiply-accumulates of grouped and depthwise convolutions
+    "weight_bytes",  # weight bytes streamed once per call
+    "element_copy",  # elements moved (gathered patches, transposed, concatenated, reshaped)
+    "element_cheap",  # elements compared, clamped, looked up
+    "element_heavy",  # elements multiplied and shifted in 64 bits
+    "digest_bytes",  # bytes hashed into step digests
+)
+MAC_CLASSES = ("mac_gemm", "mac_conv", "mac_grouped")
+
+Work = Mapping[str, Polynomial]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """Total work of one inference.
+
+    Parameters
+    ----------
+    counts : mapping of str to (int, int, int)
+        A polynomial for each of `COST_CLASSES`.
+    """
+
+    counts: Mapping[str, Polynomial]
+
+    def at(self, n: int) -> dict[str, int]:
+        """Return the counts per class at `n` units."""
+        return {name: evaluate(counts, n) for name, counts in self.counts.items()}
+
+    def macs(self, n: int) -> int:
+        """Multiply-accumulates at `n` units."""
+        return sum(evaluate(self.counts[name], n) for name in MAC_CLASSES)
+
+
+def total(works: list[Work]) -> Cost:
+    """Sum the work of all nodes."""
+    counts = dict.fromkeys(COST_CLASSES, (0, 0, 0))
+    for work in works:
+        for name, (c0, c1, c2) in work.items():
+            a0, a1, a2 = counts[name]
+            counts[name] = (a0 + c0, a1 + c1, a2 + c2)
+    return Cost(counts=counts)
+
+
+def evaluate(counts: Polynomial, n: int) -> int:
+    """Return the value of a polynomial at `n`."""
+    c0, c1, c2 = counts
+    return c0 + c1 * n + c2 * n * n
+
+
+def elements(tensor: TensorType, factor: int = 1) -> Polynomial:
+    """Count `factor` units of work for each element of a tensor."""
+    count = tensor.unit_elements * factor
+    return (0, count, 0) if tensor.symbolic else (count, 0, 0)
+
+
+def constant(count: int) -> Polynomial:
+    """Count work that does not depend on n."""
+    return (count, 0, 0)

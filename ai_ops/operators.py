@@ -1,0 +1,83 @@
+"""The table of operators: the one place where an operator is listed.
+
+To add one: a file in `ai_ops/ops`, a row here, a section in docs/spec/02-operators.md and its
+vectors. tests/ai_ops/test_operator_table.py fails when one of them is missing.
+"""
+
+from __future__ import annotations
+
+from ai_ops.errors import InvalidModel, ModelFault
+from ai_ops.graph import AttributeValue, Node
+from ai_ops.ops.add import ADD
+from ai_ops.ops.argmax import ARGMAX
+from ai_ops.ops.avg_pool2d import AVG_POOL2D
+from ai_ops.ops.clamp import CLAMP
+from ai_ops.ops.concat import CONCAT
+from ai_ops.ops.conv2d import CONV2D
+from ai_ops.ops.definition import SCALAR, Operator
+from ai_ops.ops.gemm import GEMM
+from ai_ops.ops.max_pool2d import MAX_POOL2D
+from ai_ops.ops.mul import MUL
+from ai_ops.ops.rescale import RESCALE
+from ai_ops.ops.reshape import RESHAPE
+from ai_ops.ops.sub import SUB
+from ai_ops.ops.table8 import TABLE8
+from ai_ops.ops.transpose import TRANSPOSE
+
+OPERATORS: dict[str, Operator] = {
+    "GEMM": GEMM,
+    "CONV2D": CONV2D,
+    "MAX_POOL2D": MAX_POOL2D,
+    "AVG_POOL2D": AVG_POOL2D,
+    "ADD": ADD,
+    "SUB": SUB,
+    "MUL": MUL,
+    "RESCALE": RESCALE,
+    "CLAMP": CLAMP,
+    "TABLE8": TABLE8,
+    "RESHAPE": RESHAPE,
+    "TRANSPOSE": TRANSPOSE,
+    "CONCAT": CONCAT,
+    "ARGMAX": ARGMAX,
+}
+BY_CODE = {operator.code: operator for operator in OPERATORS.values()}
+
+
+def make_node(operator: str, inputs: tuple[int, ...], **attributes: AttributeValue) -> Node:
+    """Build a node with its attributes in the operator's order.
+
+    Parameters
+    ----------
+    operator : str
+        A key of `OPERATORS`.
+    inputs : tuple of int
+        Value ids.
+    **attributes : int or tuple of int
+        Exactly the operator's fields.
+
+    Raises
+    ------
+    InvalidModel
+        `UNKNOWN_OPERATOR` or `ATTRIBUTES`.
+    """
+    if operator not in OPERATORS:
+        raise InvalidModel(ModelFault.UNKNOWN_OPERATOR, f"there is no operator {operator!r}")
+    fields = OPERATORS[operator].fields
+    if sorted(attributes) != sorted(field.name for field in fields):
+        raise InvalidModel(
+            ModelFault.ATTRIBUTES,
+            f"{operator} has the attributes {', '.join(field.name for field in fields)}; "
+            f"got {', '.join(attributes)}",
+        )
+    node = Node(
+        operator=operator,
+        inputs=inputs,
+        attributes=tuple((field.name, attributes[field.name]) for field in fields),
+    )
+    for field in fields:
+        value = node.attribute(field.name)
+        if isinstance(value, int) is not (field.count == SCALAR):
+            raise InvalidModel(
+                ModelFault.ATTRIBUTES, f"{operator}: {field.name} has the wrong kind of value"
+            )
+    return node

@@ -1,0 +1,1 @@
+"""Operators, one file each: shape rule, bounds, cost and reference kernel."""

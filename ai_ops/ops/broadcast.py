@@ -1,0 +1,74 @@
+"""Two tensors element by element: what ADD, SUB and MUL share.
+
+Shapes are aligned at their last dimension; a dimension of 1, or one that is missing at the front,
+is repeated. Only a symbolic or repeated dimension may stand against a symbolic one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ai_ops import cost
+from ai_ops.arithmetic import Wide, rescale
+from ai_ops.dtype import Array
+from ai_ops.errors import InvalidModel, ModelFault
+from ai_ops.graph import Node, TensorType, Value
+from ai_ops.ops.definition import Field
+from ai_ops.ops.epilogue import CLAMP_FIELDS, check_multiplier, clamp_range, output_dtype
+
+SUM_FIELDS = (
+    Field(name="multiplier_a", element="u32"),
+    Field(name="shift_a", element="u8"),
+    Field(name="multiplier_b", element="u32"),
+    Field(name="shift_b", element="u8"),
+    Field(name="dtype", element="u8"),
+    *CLAMP_FIELDS,
+)
+
+
+def broadcast_shape(node: Node, a: Value, b: Value) -> tuple[int, ...]:
+    """Return the common shape of two tensors.
+
+    Raises
+    ------
+    InvalidModel
+        `SHAPE`: two dimensions differ and neither is 1.
+    """
+    rank = max(len(a.type.shape), len(b.type.shape))
+    left, right = ((1,) * (rank - len(value.type.shape)) + value.type.shape for value in (a, b))
+    for p, q in zip(left, right, strict=True):
+        if p != q and 1 not in {p, q}:
+            raise InvalidModel(
+                ModelFault.SHAPE,
+                f"{node.operator}: shapes {a.type.shape} and {b.type.shape} do not broadcast",
+            )
+    return tuple(q if p == 1 else p for p, q in zip(left, right, strict=True))
+
+
+def infer_sum(node: Node, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
+    """Check ADD or SUB; the interval is the clamp's (its terms are rescaled separately)."""
+    a, b = inputs
+    dtype = output_dtype(node)
+    low, high = clamp_range(node, dtype)
+    for side in ("a", "b"):
+        check_multiplier(node, node.integer(f"multiplier_{side}"), node.integer(f"shift_{side}"))
+    result = TensorType(dtype=dtype, shape=broadcast_shape(node, a, b))
+    return (Value(type=result, minimum=low, maximum=high),)
+
+
+def work(node: Node, inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> cost.Work:
+    """Two rescaled terms for each result."""
+    del node, inputs
+    return {"element_heavy": cost.elements(outputs[0].type, 2)}
+
+
+def rescaled_terms(node: Node, arrays: tuple[Array, ...]) -> tuple[Wide, Wide]:
+    """Return R(a) and R(b) in int64."""
+    a, b = arrays
+    return _rescaled(node, a, "a"), _rescaled(node, b, "b")
+
+
+def _rescaled(node: Node, array: Array, side: str) -> Wide:
+    multiplier = np.array(node.integer(f"multiplier_{side}"), dtype=np.int64)
+    shift = np.array(node.integer(f"shift_{side}"), dtype=np.int64)
+    return rescale(array.astype(np.int64), multiplier, shift)

@@ -1,0 +1,108 @@
+"""CONV2D: convolution of NHWC tensors with OHWI weights, groups and dilation.
+
+``y[n,i,j,c] = clamp(R(sum x[n, i*si - top + p*di, j*sj - left + q*dj, g*I + k] * w[c,p,q,k]
++ bias[c]))`` where g is the group of c, I the input channels of a group, and x is 0 outside.
+Source: docs/spec/02-operators.md O-2.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ai_ops import cost
+from ai_ops.dtype import Array
+from ai_ops.errors import InvalidModel, ModelFault
+from ai_ops.graph import Node, Value
+from ai_ops.ops.definition import LIST, Field, Operator
+from ai_ops.ops.epilogue import (
+    RESCALE_FIELDS,
+    apply_rescale,
+    check_channels,
+    infer_rescaled,
+)
+from ai_ops.ops.window import WINDOW_FIELDS, axes, check_axes
+
+
+def dilations_of(node: Node) -> tuple[int, int]:
+    """Return the dilations (rows, columns)."""
+    rows, columns = node.integers("dilations")
+    return rows, columns
+
+
+def infer(node: Node, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
+    """Take x (N, H, W, C) and w (O, KH, KW, C / groups) to (N, OH, OW, O)."""
+    x, w = inputs
+    if len(w.type.shape) != 4 or w.type.symbolic:
+        raise InvalidModel(ModelFault.SHAPE, "CONV2D: w must be fixed (O, KH, KW, C / groups)")
+    filters, height, width, depth = w.type.shape
+    rows, columns = check_axes(node, x, (height, width), dilations_of(node))
+    groups = node.integer("groups")
+    if groups < 1 or filters % groups or x.type.shape[3] != depth * groups:
+        raise InvalidModel(
+            ModelFault.SHAPE,
+            f"CONV2D: {groups} groups do not divide {x.type.shape[3]} input channels into "
+            f"{depth} each and {filters} filters evenly",
+        )
+    check_channels(node, "bias", (0, filters))
+    bound = height * width * depth * x.magnitude * w.magnitude
+    shape = (x.type.shape[0], rows.output, columns.output, filters)
+    return (infer_rescaled(node, shape, -bound, bound, node.integers("bias")),)
+
+
+def work(node: Node, inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> cost.Work:
+    """OH * OW * O * KH * KW * C / groups multiply-accumulates and one gathered patch a pixel."""
+    w = inputs[1].type
+    result = outputs[0].type
+    filters, height, width, depth = w.shape
+    groups = node.integer("groups")
+    pixels = cost.elements(result)
+    patch = height * width * depth * groups
+    c0, c1, c2 = (count * patch // filters for count in pixels)
+    return {
+        ("mac_conv" if groups == 1 else "mac_grouped"): cost.elements(
+            result, height * width * depth
+        ),
+        "weight_bytes": cost.constant(w.size(1)),
+        "element_copy": (c0, c1, c2),
+        "element_heavy": pixels,
+    }
+
+
+def reference(
+    node: Node, arrays: tuple[Array, ...], outputs: tuple[Value, ...]
+) -> tuple[Array, ...]:
+    """Add one tap of the kernel at a time; padding is never materialized."""
+    x, w = (array.astype(np.int64) for array in arrays)
+    filters, height, width, depth = w.shape
+    groups = node.integer("groups")
+    rows, columns = axes(node, x.shape, (height, width), dilations_of(node))
+    accumulator = np.zeros((x.shape[0], rows.output, columns.output, filters), dtype=np.int64)
+    per_group = filters // groups
+    for p in rows.taps():
+        for q in columns.taps():
+            source = x[:, p.reads, q.reads]
+            target = accumulator[:, p.writes, q.writes]
+            for g in range(groups):
+                chosen = slice(g * per_group, (g + 1) * per_group)
+                matrix = w[chosen, p.index, q.index].T
+                target[..., chosen] += source[..., g * depth : (g + 1) * depth] @ matrix
+    if bias := node.integers("bias"):
+        accumulator += np.array(bias, dtype=np.int64)
+    return (apply_rescale(node, accumulator, outputs[0]),)
+
+
+CONV2D = Operator(
+    name="CONV2D",
+    code=0x0102,
+    arity=(2, 2),
+    fields=(
+        *WINDOW_FIELDS,
+        Field(name="dilations", element="u16", count=2),
+        Field(name="groups", element="u32"),
+        Field(name="bias", element="i32", count=LIST),
+        *RESCALE_FIELDS,
+    ),
+    infer=infer,
+    work=work,
+    reference=reference,
+)
