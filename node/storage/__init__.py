@@ -1,0 +1,1 @@
+"""The execution database: key-value stores, key layout, recovery; the only user of plyvel."""
