@@ -38,12 +38,62 @@ class ErrorEntry:
     remedy: str
 
 
-# Codes are never reused; areas: BUG, CHAIN, DATA, KEY, MODEL, NET, USE.
+# Codes are never reused; areas: BUG, CHAIN, DATA, GENESIS, KEY, MODEL, NET, STORE, USE.
 ERRORS: Final[dict[str, ErrorEntry]] = {
     "E-BUG-001": ErrorEntry(
         LOCAL_FAULT,
         "The program failed in a way that it does not know.",
         "Run the command again with --debug and report the traceback.",
+    ),
+    "E-GENESIS-001": ErrorEntry(
+        INPUT_REFUSED,
+        "A chain spec is malformed or contradicts itself.",
+        "Mend the key that the message names; docs/spec/09-genesis.md lists all keys.",
+    ),
+    "E-GENESIS-002": ErrorEntry(
+        INPUT_REFUSED,
+        "A chain spec has a key that no version knows.",
+        "Check its spelling; docs/spec/09-genesis.md lists all keys.",
+    ),
+    "E-STORE-002": ErrorEntry(
+        INPUT_REFUSED,
+        "A database folder cannot be created or opened as asked.",
+        "Name another folder.",
+    ),
+    "E-STORE-003": ErrorEntry(
+        LOCAL_FAULT,
+        "The database is damaged, and going back to an older block did not help.",
+        "Set the folder aside and import an export into a new data directory.",
+    ),
+    "E-STORE-004": ErrorEntry(
+        LOCAL_FAULT,
+        "The disk refused to read or write; nothing acknowledged is lost.",
+        "Free space or mend the disk, then start again.",
+    ),
+    "E-STORE-006": ErrorEntry(
+        INPUT_REFUSED,
+        "The data directory is in use by another process.",
+        "Stop that process, or name another folder with --datadir.",
+    ),
+    "E-STORE-007": ErrorEntry(
+        INPUT_REFUSED,
+        "The data directory already holds a chain.",
+        "Name an empty folder, or delete the old one if nobody needs it.",
+    ),
+    "E-STORE-008": ErrorEntry(
+        INPUT_REFUSED,
+        "There is no chain in the data directory.",
+        "Check the path; `engram devnet --datadir DIR` or `engram chain import` makes one.",
+    ),
+    "E-STORE-009": ErrorEntry(
+        INPUT_REFUSED,
+        "The folder holds something other than a chain of this program.",
+        "Name another folder; this one was left as it was.",
+    ),
+    "E-STORE-010": ErrorEntry(
+        INPUT_REFUSED,
+        "The data directory was written in another data format.",
+        "Export it with the version that wrote it, then import the file.",
     ),
 }
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 class StoreError(Exception):
     """Root of the storage errors; ``code`` is the row of the error table."""
 
-    code = "E-STORE-001"
+    code = "E-BUG-001"
 
     def __init__(self, sentence: str, code: str | None = None) -> None:
         super().__init__(sentence)
@@ -44,5 +44,3 @@ class StoreFailed(StoreError):
 
 class StoreClosed(StoreError):
     """The store was used after it was closed."""
-
-    code = "E-STORE-005"

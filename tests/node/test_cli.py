@@ -30,13 +30,14 @@ def engram(*words: str) -> subprocess.CompletedProcess[str]:
 def codes_used() -> dict[str, str]:
     """Find each `CliError("CODE", ...)` in our packages."""
     used = {}
-    for path in sorted((ROOT / "node").rglob("*.py")):
+    paths = [path for name in ("node", "genesis") for path in (ROOT / name).rglob("*.py")]
+    for path in sorted(paths):
         for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if (
                 isinstance(call, ast.Constant)
                 and isinstance(call.value, str)
                 and call.value.startswith("E-")
-                and path.name != "errors.py"
+                and path != ROOT / "node" / "errors.py"
             ):
                 used[call.value] = path.name
     return used
