@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from eth.abc import ComputationAPI
 from eth.constants import BLANK_ROOT_HASH
@@ -13,6 +13,7 @@ from eth.vm.forks.cancun.transaction_context import CancunTransactionContext
 from eth.vm.forks.prague.computation import PragueComputation
 from eth.vm.forks.prague.state import PragueState
 from eth.vm.message import Message
+from eth_typing import Address, BlockNumber, Hash32
 
 from ai_ops import merkle
 from ai_ops.backends.reference import ReferenceBackend
@@ -38,8 +39,11 @@ BLOCK = 100
 
 
 class InferenceComputation(PragueComputation):
-    opcodes: ClassVar[dict[int, Any]] = {**PragueComputation.opcodes, **OPCODES}
-    _precompiles: ClassVar[dict[Any, Any]] = {**PragueComputation.get_precompiles(), **PRECOMPILES}
+    opcodes = {**PragueComputation.opcodes, **OPCODES}  # noqa: RUF012 - as py-evm declares it
+    _precompiles = {  # noqa: RUF012 - as py-evm declares it
+        **PragueComputation.get_precompiles(),
+        **PRECOMPILES,
+    }
 
 
 class InferenceState(PragueState):
@@ -47,11 +51,11 @@ class InferenceState(PragueState):
 
     def __init__(self, config: VmConfig) -> None:
         context = ExecutionContext(
-            coinbase=b"\xcb" * 20,
+            coinbase=Address(b"\xcb" * 20),
             timestamp=1,
-            block_number=BLOCK,
+            block_number=BlockNumber(BLOCK),
             difficulty=0,
-            mix_hash=bytes(32),
+            mix_hash=Hash32(bytes(32)),
             gas_limit=60_000_000,
             prev_hashes=(),
             chain_id=config.chain_id,
@@ -63,7 +67,7 @@ class InferenceState(PragueState):
         self.chunk_store: dict[bytes, bytes] = {}
         self.inference = InferenceLedger(ModelStore(ReferenceBackend(), config.limits))
         for address in (REGISTRY_ADDRESS, INFERENCE_ADDRESS):
-            self.set_code(address, STUB_CODE)
+            self.set_code(Address(address), STUB_CODE)
         self.begin()
 
     def write_chunk(self, key: bytes, value: bytes) -> None:
@@ -78,7 +82,8 @@ class InferenceState(PragueState):
         self.inference.begin_transaction(index, gas_limit, floor)
 
     def move_to_block(self, number: int) -> None:
-        self.execution_context._block_number = number
+        context: Any = self.execution_context
+        context._block_number = number
 
 
 def new_state(**changes: Any) -> InferenceState:
@@ -98,17 +103,19 @@ def send(
 ) -> ComputationAPI:
     """One message call; with `code` the account at `to` runs that code."""
     if code is not None:
-        state.set_code(to, code)
+        state.set_code(Address(to), code)
     message = Message(
         gas=gas,
-        to=to,
-        sender=sender,
+        to=Address(to),
+        sender=Address(sender),
         value=value,
         data=data,
-        code=state.get_code(to),
+        code=state.get_code(Address(to)),
         is_static=static,
     )
-    context = CancunTransactionContext(gas_price=1, origin=sender, blob_versioned_hashes=[])
+    context = CancunTransactionContext(
+        gas_price=1, origin=Address(sender), blob_versioned_hashes=[]
+    )
     return state.computation_class.apply_message(state, message, context)
 
 
