@@ -11,20 +11,14 @@ from ai_ops import cost
 from ai_ops.dtype import Array
 from ai_ops.graph import Node, Value
 from ai_ops.ops.definition import Operator
-from ai_ops.ops.epilogue import CLAMP_FIELDS, apply_clamp, clamp_range
+from ai_ops.ops.epilogue import CLAMP_FIELDS, apply_clamp, clamp_interval
 
 
 def infer(node: Node, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
     """Keep shape and dtype and shrink the interval."""
     (x,) = inputs
-    low, high = clamp_range(node, x.type.dtype)
-    return (
-        Value(
-            type=x.type,
-            minimum=min(max(x.minimum, low), high),
-            maximum=max(min(x.maximum, high), low),
-        ),
-    )
+    low, high = clamp_interval(node, x.type.dtype, x.minimum, x.maximum)
+    return (Value(type=x.type, minimum=low, maximum=high),)
 
 
 def work(node: Node, inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> cost.Work:

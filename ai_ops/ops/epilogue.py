@@ -48,6 +48,12 @@ def clamp_range(node: Node, dtype: DType) -> tuple[int, int]:
     return low, high
 
 
+def clamp_interval(node: Node, dtype: DType, low: int, high: int) -> tuple[int, int]:
+    """Check the clamp fields and return what they leave of the interval [low, high]."""
+    least, most = clamp_range(node, dtype)
+    return min(max(low, least), most), max(min(high, most), least)
+
+
 def check_multiplier(node: Node, multiplier: int, shift: int) -> None:
     """Check one pair against the range in which rescale cannot overflow."""
     if not 0 <= multiplier < MULTIPLIER_LIMIT:
@@ -102,9 +108,8 @@ def infer_rescaled(
     check_channels(node, "multipliers", allowed)
     check_channels(node, "shifts", (len(node.integers("multipliers")),))
     offsets = biases or (0,)
-    check_accumulator(node, low + min(offsets), high + max(offsets))
+    check_accumulator(node, low + min(0, *offsets), high + max(0, *offsets))
     dtype = output_dtype(node)
-    least, most = clamp_range(node, dtype)
     pairs = tuple(zip(node.integers("multipliers"), node.integers("shifts"), strict=True))
     for multiplier, shift in pairs:
         check_multiplier(node, multiplier, shift)
@@ -117,11 +122,10 @@ def infer_rescaled(
             strict=True,
         )
     ]
-    return Value(
-        type=TensorType(dtype=dtype, shape=shape),
-        minimum=min(max(min(end[0] for end in ends), least), most),
-        maximum=max(min(max(end[1] for end in ends), most), least),
+    least, most = clamp_interval(
+        node, dtype, min(end[0] for end in ends), max(end[1] for end in ends)
     )
+    return Value(type=TensorType(dtype=dtype, shape=shape), minimum=least, maximum=most)
 
 
 def apply_rescale(node: Node, accumulator: Wide, out: Value) -> Array:

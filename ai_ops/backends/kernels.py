@@ -1,0 +1,297 @@
+"""Loops of the `cpu` backend, in the subset of Python that numba compiles.
+
+They are plain functions: `ai_ops.backends.cpu` compiles them, and a test runs them as they stand.
+Accumulators are i32: validation proved that no sum of products leaves it, so neither the order of
+the additions nor the width of the vector unit can matter. What follows the sum has 64 bits.
+
+Parameters that several share:
+
+bias, multipliers, halves, shifts : int64 (C,)
+    Per channel; halves = 2^(shift - 1), the rounding term.
+low, high : int
+    The clamp.
+geometry : int64 (6,)
+    Stride, dilation and leading padding, each for rows and columns.
+y : array
+    The result, written whole.
+"""
+
+# Comparisons, not min() and max(), become vector code; elements are copied one by one because the
+# compiler turns such loops into block moves, while slices cost a call.
+# ruff: noqa: PLR1730
+
+from __future__ import annotations
+
+import numpy as np
+
+from ai_ops.arithmetic import Wide
+from ai_ops.dtype import Array
+
+
+def gemm(
+    x: Array,
+    w: Array,
+    bias: Wide,
+    multipliers: Wide,
+    halves: Wide,
+    shifts: Wide,
+    low: int,
+    high: int,
+    y: Array,
+) -> None:
+    """X (M, K), w (N, K), y (M, N)."""
+    for i in range(x.shape[0]):
+        for j in range(w.shape[0]):
+            acc = np.int32(0)
+            for k in range(w.shape[1]):
+                acc = np.int32(acc + np.int32(np.int32(x[i, k]) * np.int32(w[j, k])))
+            v = ((np.int64(acc) + bias[j]) * multipliers[j] + halves[j]) >> shifts[j]
+            if v < low:
+                v = np.int64(low)
+            if v > high:
+                v = np.int64(high)
+            y[i, j] = v
+
+
+def conv2d_deep(
+    x: Array,
+    w: Array,
+    kernel_rows: int,
+    row: int,
+    geometry: Wide,
+    bias: Wide,
+    multipliers: Wide,
+    halves: Wide,
+    shifts: Wide,
+    low: int,
+    high: int,
+    y: Array,
+) -> None:
+    """Gather the patches of an output row, then one dot product for each pixel and filter.
+
+    x (B, H, W, C), w (O, KH * row) with row = KW * C, y (B, OH, OW, O); column dilation is 1, so
+    that each kernel row reads one contiguous run of x.
+    """
+    height, run = x.shape[1], x.shape[2] * x.shape[3]
+    channels, columns, depth = x.shape[3], y.shape[2], w.shape[1]
+    flat = x.reshape(x.shape[0], height, run)
+    patch = np.zeros((columns, depth), x.dtype)
+    for b in range(x.shape[0]):
+        for i in range(y.shape[1]):
+            for p in range(kernel_rows):
+                r = i * geometry[0] - geometry[4] + p * geometry[2]
+                for j in range(columns):
+                    start = (j * geometry[1] - geometry[5]) * channels
+                    first, last = 0, row
+                    if r < 0 or r >= height:
+                        last = 0
+                    else:
+                        first = max(0, -start)
+                        last = min(row, run - start)
+                    at = p * row
+                    for t in range(min(first, row)):
+                        patch[j, at + t] = 0
+                    for t in range(first, last):
+                        patch[j, at + t] = flat[b, r, start + t]
+                    for t in range(max(last, 0), row):
+                        patch[j, at + t] = 0
+            for j in range(columns):
+                for o in range(w.shape[0]):
+                    acc = np.int32(0)
+                    for k in range(depth):
+                        acc = np.int32(acc + np.int32(np.int32(patch[j, k]) * np.int32(w[o, k])))
+                    v = ((np.int64(acc) + bias[o]) * multipliers[o] + halves[o]) >> shifts[o]
+                    if v < low:
+                        v = np.int64(low)
+                    if v > high:
+                        v = np.int64(high)
+                    y[b, i, j, o] = v
+
+
+def conv2d_wide(
+    x: Array,
+    w: Array,
+    geometry: Wide,
+    bias: Wide,
+    multipliers: Wide,
+    halves: Wide,
+    shifts: Wide,
+    low: int,
+    high: int,
+    y: Array,
+) -> None:
+    """Add one input element to all filters at a time: for many filters of little depth.
+
+    x (B, H, W, C), w (KH, KW, C, O), y (B, OH, OW, O).
+    """
+    filters = w.shape[3]
+    acc = np.zeros(filters, np.int32)
+    for b in range(x.shape[0]):
+        for i in range(y.shape[1]):
+            for j in range(y.shape[2]):
+                for o in range(filters):
+                    acc[o] = 0
+                for p in range(w.shape[0]):
+                    r = i * geometry[0] - geometry[4] + p * geometry[2]
+                    if r < 0 or r >= x.shape[1]:
+                        continue
+                    for q in range(w.shape[1]):
+                        s = j * geometry[1] - geometry[5] + q * geometry[3]
+                        if s < 0 or s >= x.shape[2]:
+                            continue
+                        for k in range(w.shape[2]):
+                            element = np.int32(x[b, r, s, k])
+                            for o in range(filters):
+                                acc[o] += np.int32(element * np.int32(w[p, q, k, o]))
+                for o in range(filters):
+                    v = ((np.int64(acc[o]) + bias[o]) * multipliers[o] + halves[o]) >> shifts[o]
+                    if v < low:
+                        v = np.int64(low)
+                    if v > high:
+                        v = np.int64(high)
+                    y[b, i, j, o] = v
+
+
+def conv2d_depthwise(
+    x: Array,
+    w: Array,
+    geometry: Wide,
+    bias: Wide,
+    multipliers: Wide,
+    halves: Wide,
+    shifts: Wide,
+    low: int,
+    high: int,
+    y: Array,
+) -> None:
+    """One filter for each channel: x (B, H, W, C), w (KH, KW, C), y (B, OH, OW, C)."""
+    channels = x.shape[3]
+    acc = np.zeros(channels, np.int32)
+    for b in range(x.shape[0]):
+        for i in range(y.shape[1]):
+            for j in range(y.shape[2]):
+                for c in range(channels):
+                    acc[c] = 0
+                for p in range(w.shape[0]):
+                    r = i * geometry[0] - geometry[4] + p * geometry[2]
+                    if r < 0 or r >= x.shape[1]:
+                        continue
+                    for q in range(w.shape[1]):
+                        s = j * geometry[1] - geometry[5] + q * geometry[3]
+                        if s < 0 or s >= x.shape[2]:
+                            continue
+                        for c in range(channels):
+                            acc[c] += np.int32(np.int32(x[b, r, s, c]) * np.int32(w[p, q, c]))
+                for c in range(channels):
+                    v = ((np.int64(acc[c]) + bias[c]) * multipliers[c] + halves[c]) >> shifts[c]
+                    if v < low:
+                        v = np.int64(low)
+                    if v > high:
+                        v = np.int64(high)
+                    y[b, i, j, c] = v
+
+
+def max_pool2d(x: Array, rows: int, columns: int, geometry: Wide, least: int, y: Array) -> None:
+    """X (B, H, W, C), y (B, OH, OW, C); `least` is the dtype's smallest value."""
+    for b in range(x.shape[0]):
+        for i in range(y.shape[1]):
+            for j in range(y.shape[2]):
+                for c in range(x.shape[3]):
+                    y[b, i, j, c] = least
+                for p in range(rows):
+                    r = i * geometry[0] - geometry[4] + p
+                    if r < 0 or r >= x.shape[1]:
+                        continue
+                    for q in range(columns):
+                        s = j * geometry[1] - geometry[5] + q
+                        if s < 0 or s >= x.shape[2]:
+                            continue
+                        for c in range(x.shape[3]):
+                            if x[b, r, s, c] > y[b, i, j, c]:
+                                y[b, i, j, c] = x[b, r, s, c]
+
+
+def avg_pool2d(x: Array, rows: int, columns: int, geometry: Wide, whole: int, y: Array) -> None:
+    """X (B, H, W, C), y (B, OH, OW, C); `whole` 1 divides by the window's size."""
+    acc = np.zeros(x.shape[3], np.int32)
+    for b in range(x.shape[0]):
+        for i in range(y.shape[1]):
+            for j in range(y.shape[2]):
+                count = 0
+                for c in range(x.shape[3]):
+                    acc[c] = 0
+                for p in range(rows):
+                    r = i * geometry[0] - geometry[4] + p
+                    if r < 0 or r >= x.shape[1]:
+                        continue
+                    for q in range(columns):
+                        s = j * geometry[1] - geometry[5] + q
+                        if s < 0 or s >= x.shape[2]:
+                            continue
+                        count += 1
+                        for c in range(x.shape[3]):
+                            acc[c] += np.int32(x[b, r, s, c])
+                if whole == 1:
+                    count = rows * columns
+                for c in range(x.shape[3]):
+                    y[b, i, j, c] = (2 * np.int64(acc[c]) + count) // (2 * count)
+
+
+def rescale_channels(
+    x: Array, multipliers: Wide, halves: Wide, shifts: Wide, low: int, high: int, y: Array
+) -> None:
+    """X (M, C), y (M, C)."""
+    for i in range(x.shape[0]):
+        for c in range(x.shape[1]):
+            v = (np.int64(x[i, c]) * multipliers[c] + halves[c]) >> shifts[c]
+            if v < low:
+                v = np.int64(low)
+            if v > high:
+                v = np.int64(high)
+            y[i, c] = v
+
+
+def rescale_tensor(
+    x: Array, multiplier: int, half: int, shift: int, low: int, high: int, y: Array
+) -> None:
+    """X (E,), y (E,)."""
+    for i in range(x.shape[0]):
+        v = (np.int64(x[i]) * multiplier + half) >> shift
+        if v < low:
+            v = np.int64(low)
+        if v > high:
+            v = np.int64(high)
+        y[i] = v
+
+
+def multiply(
+    a: Array, b: Array, multiplier: int, half: int, shift: int, low: int, high: int, y: Array
+) -> None:
+    """Write into y (E,) the rescaled product of a (E,) and b (E,)."""
+    for i in range(a.shape[0]):
+        v = (np.int64(a[i]) * np.int64(b[i]) * multiplier + half) >> shift
+        if v < low:
+            v = np.int64(low)
+        if v > high:
+            v = np.int64(high)
+        y[i] = v
+
+
+def add(
+    a: Array, b: Array, a_scale: Wide, b_scale: Wide, sign: int, low: int, high: int, y: Array
+) -> None:
+    """Write into y (E,) the sum of a (E,) and `sign` times b (E,).
+
+    A scale is (multiplier, half, shift).
+    """
+    a_multiplier, a_half, a_shift = a_scale[0], a_scale[1], a_scale[2]
+    b_multiplier, b_half, b_shift = b_scale[0], b_scale[1], b_scale[2]
+    for i in range(a.shape[0]):
+        left = (np.int64(a[i]) * a_multiplier + a_half) >> a_shift
+        right = (np.int64(b[i]) * b_multiplier + b_half) >> b_shift
+        v = left + sign * right
+        if v < low:
+            v = np.int64(low)
+        if v > high:
+            v = np.int64(high)
+        y[i] = v

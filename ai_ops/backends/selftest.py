@@ -1,0 +1,171 @@
+"""The start-up self test: a backend must equal `reference` on this very machine.
+
+Each case names one loop or shape class; inputs are the corners of the intervals (the worst
+accumulators) and bytes drawn from BLAKE3, the same on every machine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from blake3 import blake3
+
+from ai_ops.backends.base import Backend
+from ai_ops.backends.reference import ReferenceBackend
+from ai_ops.dtype import Array, DType
+from ai_ops.errors import AiOpsError, BackendFault
+from ai_ops.graph import AttributeValue, Node, TensorType, Value
+from ai_ops.operators import OPERATORS, make_node
+
+# i8: 131,071 * 128 * 128 = 2^31 - 16,384, the deepest product an accumulator holds.
+DEEPEST = 131_071
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One node with the types of its inputs; the second input is a weight where `weight` says."""
+
+    node: Node
+    types: tuple[tuple[DType, tuple[int, ...]], ...]
+    weight: bool = False
+
+
+def _rescaled(channels: int, shift: int, dtype: DType) -> dict[str, AttributeValue]:
+    return {
+        "multipliers": tuple(2**31 - 1 - channel for channel in range(channels)),
+        "shifts": (shift,) * channels,
+        "dtype": dtype.code,
+        "minimum": dtype.minimum,
+        "maximum": dtype.maximum,
+    }
+
+
+def _gemm(rows: int, depth: int, units: int, x: DType, out: DType, shift: int) -> Case:
+    node = make_node("GEMM", (0, 1), bias=(3,) * units, **_rescaled(units, shift, out))
+    return Case(node=node, types=((x, (rows, depth)), (DType.I8, (units, depth))), weight=True)
+
+
+def _conv(
+    size: int, channels: int, filters: int, kernel: int, groups: int, dilation: int, stride: int
+) -> Case:
+    node = make_node(
+        "CONV2D",
+        (0, 1),
+        strides=(stride, 1),
+        padding=(1, 0, 0, 1),
+        dilations=(1, dilation),
+        groups=groups,
+        bias=tuple(range(filters)),
+        **_rescaled(filters, 40, DType.I8),
+    )
+    w = (filters, kernel, kernel, channels // groups)
+    return Case(
+        node=node, types=((DType.I8, (2, size, size, channels)), (DType.I8, w)), weight=True
+    )
+
+
+def _pool(operator: str, **extra: int) -> Case:
+    node = make_node(operator, (0,), kernel=(3, 2), strides=(2, 1), padding=(1, 1, 1, 0), **extra)
+    return Case(node=node, types=((DType.I8, (2, 7, 6, 19)),))
+
+
+def _sum(operator: str) -> Case:
+    scale_a = {"multiplier_a": 2**31 - 1, "shift_a": 1}
+    scale_b = {"multiplier_b": 2**30, "shift_b": 62}
+    clamp = {"dtype": DType.I16.code, "minimum": -32_768, "maximum": 32_767}
+    node = make_node(operator, (0, 1), **scale_a, **scale_b, **clamp)
+    return Case(node=node, types=((DType.I8, (3, 5, 7)), (DType.I16, (5, 1))))
+
+
+CASES = (
+    _gemm(1, DEEPEST, 1, DType.I8, DType.I8, 62),
+    _gemm(1, 1_000, 33, DType.I8, DType.I32, 31),
+    _gemm(37, 70, 19, DType.I8, DType.I8, 40),
+    _gemm(5, 65, 3, DType.I16, DType.I16, 40),
+    _conv(9, 8, 5, 3, 1, 1, 1),  # deep
+    _conv(8, 1, 6, 5, 1, 1, 2),  # deep, one channel
+    _conv(9, 3, 16, 3, 1, 1, 1),  # wide
+    _conv(9, 6, 4, 3, 1, 2, 1),  # dilated
+    _conv(9, 6, 6, 3, 6, 1, 1),  # depthwise
+    _conv(9, 6, 4, 3, 2, 1, 1),  # grouped
+    _pool("MAX_POOL2D"),
+    _pool("AVG_POOL2D", count_padding=0),
+    _pool("AVG_POOL2D", count_padding=1),
+    _sum("ADD"),
+    _sum("SUB"),
+    Case(
+        node=make_node(
+            "MUL", (0, 1), multiplier=2**31 - 1, shift=46, dtype=1, minimum=-128, maximum=127
+        ),
+        types=((DType.I16, (4, 33)), (DType.I8, (33,))),
+    ),
+    Case(
+        node=make_node("RESCALE", (0,), **_rescaled(1, 62, DType.I8)),
+        types=((DType.I32, (3, 67)),),
+    ),
+    Case(
+        node=make_node("RESCALE", (0,), **_rescaled(67, 33, DType.I16)),
+        types=((DType.I16, (3, 67)),),
+    ),
+    Case(node=make_node("CLAMP", (0,), minimum=0, maximum=6), types=((DType.I8, (99,)),)),
+    Case(
+        node=make_node("TABLE8", (0,), dtype=2, table=tuple(range(-300, -300 + 5 * 256, 5))),
+        types=((DType.I8, (7, 99)),),
+    ),
+)
+
+
+def check_backend(backend: Backend) -> None:
+    """Run every case on `backend` and on `reference`.
+
+    Raises
+    ------
+    BackendFault
+        A result differs, or the backend failed.
+    """
+    for number, case in enumerate(CASES):
+        try:
+            _check_case(backend, case, number)
+        except AiOpsError:
+            raise
+        except Exception as error:
+            raise BackendFault(
+                f"{backend.name} fails self test {number} ({case.node.operator}): {error!r}"
+            ) from error
+
+
+def _check_case(backend: Backend, case: Case, number: int) -> None:
+    operator = OPERATORS[case.node.operator]
+    values = tuple(
+        Value(
+            type=TensorType(dtype=dtype, shape=shape),
+            minimum=dtype.minimum,
+            maximum=dtype.maximum,
+        )
+        for dtype, shape in case.types
+    )
+    outputs = operator.infer(case.node, values)
+    for pattern in ("lowest", "highest", "mixed", "random"):
+        arrays = tuple(
+            _fill(value, pattern, number * 8 + position) for position, value in enumerate(values)
+        )
+        weights = {1: arrays[1]} if case.weight else {}
+        expected = ReferenceBackend().prepare(case.node, values, outputs, weights)(arrays)
+        results = backend.prepare(case.node, values, outputs, weights)(arrays)
+        for got, want in zip(results, expected, strict=True):
+            if got.dtype != want.dtype or not np.array_equal(got, want):
+                raise BackendFault(
+                    f"{backend.name} fails self test {number} ({case.node.operator}, {pattern})"
+                )
+
+
+def _fill(value: Value, pattern: str, seed: int) -> Array:
+    """Make one input; in "mixed" the first input is lowest and the others highest."""
+    shape, dtype = value.type.shape, value.type.dtype
+    if pattern == "random":
+        size = value.type.size(1)
+        drawn = blake3(seed.to_bytes(4, "little")).digest(length=size)
+        return np.frombuffer(drawn, dtype.numpy).reshape(shape)
+    lowest = pattern == "lowest" or (pattern == "mixed" and seed % 8 == 0)
+    return np.full(shape, value.minimum if lowest else value.maximum, dtype.numpy)
