@@ -1,0 +1,191 @@
+"""Run a float graph with NumPy: the float model that the integer model is compared with.
+
+The readers promise that this equals what the framework computes (tests compare it with PyTorch and
+ONNX Runtime), so calibration and the accuracy report need neither of them.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from ai_ops.importers.float_graph import FloatArray, FloatGraph, FloatNode
+
+_ERF = np.frompyfunc(math.erf, 1, 1)
+
+
+def _sigmoid(x: FloatArray, _p: float) -> FloatArray:
+    result: FloatArray = 0.5 * (np.tanh(0.5 * x) + 1)
+    return result
+
+
+FUNCTIONS: dict[str, Callable[[FloatArray, float], FloatArray]] = {
+    "sigmoid": _sigmoid,
+    "tanh": lambda x, _: np.tanh(x),
+    "gelu": lambda x, _: 0.5 * x * (1 + _ERF(x / math.sqrt(2)).astype(x.dtype)),
+    "gelu_tanh": lambda x, _: (
+        0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+    ),
+    "silu": lambda x, p: x * _sigmoid(x, p),
+    "hardswish": lambda x, _: x * np.clip(x + 3, 0, 6) / 6,
+    "hardsigmoid": lambda x, _: np.clip(x / 6 + 0.5, 0, 1),
+    "leaky_relu": lambda x, p: np.where(x >= 0, x, p * x),
+    "elu": lambda x, p: np.where(x >= 0, x, p * np.expm1(np.minimum(x, 0))),
+    "softplus": lambda x, _: np.logaddexp(x, 0),
+    "mish": lambda x, _: x * np.tanh(np.logaddexp(x, 0)),
+    "exp": lambda x, _: np.exp(x),
+    "abs": lambda x, _: np.abs(x),
+}
+
+
+def window_view(
+    x: FloatArray, node: FloatNode, kernel: tuple[int, int], fill: float
+) -> tuple[FloatArray, FloatArray]:
+    """Return the windows (N, C, OH, OW, KH, KW) of `x` and, alike, how many pixels are real."""
+    top, left, bottom, right = node.attributes["pads"]
+    stride_y, stride_x = node.attributes["strides"]
+    dilation_y, dilation_x = node.attributes.get("dilations", (1, 1))
+    span_y, span_x = (kernel[0] - 1) * dilation_y + 1, (kernel[1] - 1) * dilation_x + 1
+    extra_y = extra_x = 0
+    if node.attributes.get("ceil_mode", False):
+        extra_y = ceil_extra(x.shape[2] + top + bottom, span_y, stride_y, x.shape[2] + top)
+        extra_x = ceil_extra(x.shape[3] + left + right, span_x, stride_x, x.shape[3] + left)
+    width = ((0, 0), (0, 0), (top, bottom + extra_y), (left, right + extra_x))
+    padded = np.pad(x, width, constant_values=fill)
+    real = np.pad(np.ones((1, 1, *x.shape[2:]), x.dtype), width)
+
+    def windows(array: FloatArray) -> FloatArray:
+        view = sliding_window_view(array, (span_y, span_x), axis=(2, 3))
+        return view[:, :, ::stride_y, ::stride_x, ::dilation_y, ::dilation_x]
+
+    return windows(padded), windows(real)
+
+
+def ceil_extra(size: int, span: int, stride: int, last_start: int) -> int:
+    """Pixels to append so that a partly filled last window counts (it must start inside)."""
+    steps = -(-(size - span) // stride)
+    if steps * stride >= last_start:
+        steps -= 1
+    return max(0, steps * stride + span - size)
+
+
+def _conv(node: FloatNode, graph: FloatGraph, x: FloatArray) -> FloatArray:
+    weight = graph.constants[node.attributes["weight"]]
+    groups = node.attributes["groups"]
+    windows, _ = window_view(x, node, (weight.shape[2], weight.shape[3]), 0.0)
+    samples, _, height, width = windows.shape[:4]
+    per_group = weight.shape[0] // groups
+    columns = windows.transpose(0, 2, 3, 1, 4, 5).reshape(
+        samples * height * width, groups, int(np.prod(weight.shape[1:]))
+    )
+    kernels = weight.reshape(groups, per_group, -1)
+    out = np.concatenate([columns[:, g] @ kernels[g].T for g in range(groups)], axis=1)
+    if node.attributes["bias"] is not None:
+        out = out + graph.constants[node.attributes["bias"]]
+    return out.reshape(samples, height, width, -1).transpose(0, 3, 1, 2)
+
+
+def _dense(node: FloatNode, graph: FloatGraph, x: FloatArray) -> FloatArray:
+    out: FloatArray = x @ graph.constants[node.attributes["weight"]].T
+    if node.attributes["bias"] is not None:
+        out = out + graph.constants[node.attributes["bias"]]
+    return out
+
+
+def _affine(node: FloatNode, graph: FloatGraph, x: FloatArray) -> FloatArray:
+    column = (-1,) + (1,) * (x.ndim - 2)
+    scale = graph.constants[node.attributes["scale"]].reshape(column)
+    return x * scale + graph.constants[node.attributes["shift"]].reshape(column)
+
+
+def _max_pool(node: FloatNode, _graph: FloatGraph, x: FloatArray) -> FloatArray:
+    result: FloatArray = window_view(x, node, node.attributes["kernel"], -np.inf)[0].max((4, 5))
+    return result
+
+
+def _average_pool(node: FloatNode, _graph: FloatGraph, x: FloatArray) -> FloatArray:
+    windows, real = window_view(x, node, node.attributes["kernel"], 0.0)
+    area = float(np.prod(node.attributes["kernel"]))
+    count = area if node.attributes["count_pads"] else real.sum((4, 5))
+    result: FloatArray = windows.sum((4, 5)) / count
+    return result
+
+
+def _global_average(node: FloatNode, _graph: FloatGraph, x: FloatArray) -> FloatArray:
+    result: FloatArray = x.mean((2, 3), keepdims=node.attributes["keep"])
+    return result
+
+
+def _reshape(node: FloatNode, _graph: FloatGraph, x: FloatArray) -> FloatArray:
+    shape = node.attributes["shape"]
+    copied = [x.shape[i + 1] if size == 0 else size for i, size in enumerate(shape)]
+    result: FloatArray = x.reshape(len(x), *copied)
+    return result
+
+
+def _transpose(node: FloatNode, _graph: FloatGraph, x: FloatArray) -> FloatArray:
+    return x.transpose(0, *node.attributes["axes"])
+
+
+def _pad(node: FloatNode, _graph: FloatGraph, x: FloatArray) -> FloatArray:
+    top, left, bottom, right = node.attributes["pads"]
+    return np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)))
+
+
+def _softmax(node: FloatNode, _graph: FloatGraph, x: FloatArray) -> FloatArray:
+    axis = node.attributes["axis"]
+    shifted = x - x.max(axis, keepdims=True)
+    logarithm = shifted - np.log(np.exp(shifted).sum(axis, keepdims=True))
+    result: FloatArray = logarithm if node.attributes["logarithm"] else np.exp(logarithm)
+    return result
+
+
+Run = Callable[..., FloatArray]
+OPERATORS: dict[str, Run] = {
+    "conv": _conv,
+    "dense": _dense,
+    "affine": _affine,
+    "clamp": lambda n, _, x: np.clip(x, n.attributes["low"], n.attributes["high"]),
+    "max_pool": _max_pool,
+    "average_pool": _average_pool,
+    "global_average": _global_average,
+    "add": lambda _n, _g, a, b: a + b,
+    "multiply": lambda _n, _g, a, b: a * b,
+    "concat": lambda n, _g, *xs: np.concatenate(xs, axis=n.attributes["axis"]),
+    "reshape": _reshape,
+    "transpose": _transpose,
+    "pad": _pad,
+    "unary": lambda n, _, x: FUNCTIONS[n.attributes["function"]](x, n.attributes["parameter"]),
+    "softmax": _softmax,
+    "identity": lambda _n, _g, x: x,
+}
+
+
+def run_float(graph: FloatGraph, inputs: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+    """Compute every value of the graph.
+
+    Parameters
+    ----------
+    inputs : one array (samples, ...) for each input name
+
+    Returns
+    -------
+    every value by name, inputs included: float32, samples along the first axis
+    """
+    values: dict[str, Any] = {name: np.asarray(inputs[name], np.float32) for name in graph.inputs}
+    for node in graph.nodes:
+        arguments = [values[name] for name in node.inputs]
+        value = OPERATORS[node.operator](node, graph, *arguments)
+        if node.clamp is not None:
+            value = np.clip(value, *node.clamp)
+        values[node.name] = np.asarray(value, np.float32)
+    return values
+
+
+def batches(samples: Mapping[str, FloatArray], size: int = 64) -> Iterator[dict[str, FloatArray]]:
+    """Cut samples into batches of `size`, so that windows of large nets fit the memory."""
+    count = len(next(iter(samples.values())))
+    for start in range(0, count, size):
+        yield {name: array[start : start + size] for name, array in samples.items()}

@@ -1,0 +1,119 @@
+"""An ONNX file as nodes with plain attributes and stored constants."""
+
+from typing import Any
+
+import numpy as np
+
+from ai_ops.importers.errors import ImportRefused
+from ai_ops.importers.float_graph import FloatArray, FloatNode
+
+
+class OnnxNode:
+    """One node of the file, with plain attributes."""
+
+    def __init__(self, reader: "Reader", proto: Any) -> None:
+        self.reader = reader
+        self.operator: str = proto.op_type
+        self.arguments = list(proto.input)
+        self.name = str(proto.output[0])
+        self.source = f"{proto.op_type} ({proto.name or self.name})"
+        self.attributes = {a.name: reader.plain(a) for a in proto.attribute}
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return an attribute or its default."""
+        return self.attributes.get(name, default)
+
+    def refuse(self, reason: str) -> ImportRefused:
+        """Make the error that names this node."""
+        return ImportRefused(f"the node {self.source} cannot be imported: {reason}")
+
+    def constant(self, index: int) -> FloatArray | None:
+        """Return an input that is stored in the file; None when it is computed or left out."""
+        if index >= len(self.arguments):
+            return None
+        return self.reader.constants.get(self.arguments[index])
+
+    def required(self, index: int, what: str) -> FloatArray:
+        """Return an input that must be stored in the file."""
+        found = self.constant(index)
+        if found is None:
+            raise self.refuse(f"its {what} is computed; only a constant is read there")
+        return found
+
+    def integers(self, index: int, attribute: str) -> list[int] | None:
+        """Return integers given as an attribute (older files) or a constant input (newer)."""
+        if attribute in self.attributes:
+            return [int(value) for value in self.attributes[attribute]]
+        found = self.constant(index)
+        return None if found is None else [int(value) for value in found.reshape(-1)]
+
+    def value(self, index: int = 0) -> str:
+        """Return the name of an input that is computed."""
+        name = self.arguments[index]
+        if not name or name in self.reader.constants:
+            raise self.refuse("one of its inputs is a constant where a computed tensor is read")
+        return str(name)
+
+    def node(
+        self, operator: str, inputs: tuple[str, ...] | None = None, **attributes: Any
+    ) -> FloatNode:
+        """Make the float node."""
+        return FloatNode(
+            operator=operator,
+            name=self.name,
+            inputs=(self.value(),) if inputs is None else inputs,
+            attributes=attributes,
+            source=self.source,
+        )
+
+
+class Reader:
+    """The file's constants, shapes and inputs."""
+
+    def __init__(self, model: Any) -> None:
+        from onnx import numpy_helper, shape_inference
+
+        self.constants: dict[str, FloatArray] = {}
+        for tensor in model.graph.initializer:
+            if tensor.data_location == tensor.EXTERNAL:
+                raise ImportRefused(
+                    f"the tensor {tensor.name} lies in another file: save the model as one file"
+                    " (onnx.save without external data)"
+                )
+            self.constants[tensor.name] = numpy_helper.to_array(tensor)
+        self.to_array = numpy_helper.to_array
+        self.inputs = [
+            entry.name for entry in model.graph.input if entry.name not in self.constants
+        ]
+        self.outputs = [entry.name for entry in model.graph.output]
+        graph = shape_inference.infer_shapes(model).graph
+        self.ranks = {
+            entry.name: len(entry.type.tensor_type.shape.dim)
+            for entry in [*graph.input, *graph.value_info, *graph.output]
+            if entry.type.tensor_type.HasField("shape")
+        }
+        first = model.graph.input[0].type.tensor_type.shape.dim if model.graph.input else []
+        self.batch = first[0].dim_value if first and first[0].HasField("dim_value") else -1
+
+    def plain(self, attribute: Any) -> Any:
+        """Turn an attribute into a Python value."""
+        from onnx import AttributeProto, helper
+
+        if attribute.type == AttributeProto.TENSOR:
+            return self.to_array(attribute.t)
+        if attribute.type in {AttributeProto.GRAPH, AttributeProto.GRAPHS}:
+            return None
+        value = helper.get_attribute_value(attribute)
+        return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+    def put(self, hint: str, value: FloatArray) -> str:
+        """Store a constant under a fresh name."""
+        name = f"{hint}.{len(self.constants)}"
+        self.constants[name] = np.asarray(value, np.float32)
+        return name
+
+    def rank(self, node: OnnxNode, name: str) -> int:
+        """Return the rank of a value, which shape inference must know."""
+        if name not in self.ranks:
+            raise node.refuse(f"the rank of {name} is not known; give the file its shapes")
+        return self.ranks[name]

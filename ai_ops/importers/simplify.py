@@ -1,0 +1,204 @@
+"""Rewrite a float graph into the few forms that `lower` knows, without changing what it computes.
+
+1. identities leave, a trailing softmax leaves (with a note: the order of scores is unchanged);
+2. neighbouring affine maps become one, and fold into the convolution or dense layer before them;
+3. a clamp (ReLU, ReLU6, clip) fuses into the operator before it when nothing else reads that.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from ai_ops.importers.errors import ImportRefused
+from ai_ops.importers.float_graph import FloatArray, FloatGraph, FloatNode, renamed
+
+# Operators whose result is computed in wide integers and clamped once, so a clamp costs nothing.
+FUSES_CLAMP = frozenset({"conv", "dense", "affine", "add", "multiply"})
+MONOTONE = frozenset({"max_pool", "reshape", "transpose"})
+
+
+def simplify(graph: FloatGraph) -> FloatGraph:
+    """Apply all passes.
+
+    Raises
+    ------
+    ImportRefused : a softmax whose result is used inside the network
+    """
+    for rewrite in (
+        drop_identities,
+        drop_trailing_softmax,
+        join_gates,
+        fold_pads,
+        join_affine,
+        fuse_clamps,
+    ):
+        graph = rewrite(graph)
+    return drop_unused(graph)
+
+
+def drop_identities(graph: FloatGraph) -> FloatGraph:
+    """Remove `identity` nodes (dropout in evaluation, clone, detach)."""
+    return _remove(graph, lambda node: node.operator == "identity")
+
+
+def _remove(graph: FloatGraph, unwanted: Callable[[FloatNode], bool]) -> FloatGraph:
+    """Remove one-input nodes; whoever read them reads their input."""
+    names: dict[str, str] = {}
+    kept = []
+    for original in graph.nodes:
+        node = renamed(original, names)
+        if unwanted(node):
+            names[node.name] = node.inputs[0]
+        else:
+            kept.append(node)
+    outputs = tuple(names.get(name, name) for name in graph.outputs)
+    return graph.with_nodes(kept, outputs=outputs)
+
+
+def drop_trailing_softmax(graph: FloatGraph) -> FloatGraph:
+    """Remove a softmax that only makes an output; refuse one inside the network."""
+    softmaxes = [node for node in graph.nodes if node.operator == "softmax"]
+    for node in softmaxes:
+        if graph.consumers(node.name) or node.name not in graph.outputs:
+            raise ImportRefused(
+                f"the node {node.source} is a softmax inside the network, which is not supported"
+                " yet: only a softmax at the very end is, where it is left out"
+            )
+    notes = tuple(
+        f"{node.source} was left out: the output holds the scores before it, in the same order"
+        for node in softmaxes
+    )
+    graph = replace(graph, notes=graph.notes + notes)
+    return _remove(graph, lambda node: node.operator == "softmax")
+
+
+def join_gates(graph: FloatGraph) -> FloatGraph:
+    """Rewrite ``x * sigmoid(x)``, which exporters write for SiLU, as one function of x."""
+    by_name = {node.name: node for node in graph.nodes}
+    nodes = [_joined_gate(node, by_name) or node for node in graph.nodes]
+    return drop_unused(graph.with_nodes(nodes))
+
+
+GATES = {"sigmoid": "silu", "hardsigmoid": "hardswish"}
+
+
+def _joined_gate(node: FloatNode, by_name: Mapping[str, FloatNode]) -> FloatNode | None:
+    if node.operator != "multiply":
+        return None
+    for value, gate in (node.inputs, node.inputs[::-1]):
+        maker = by_name.get(gate)
+        if maker is None or maker.operator != "unary" or maker.inputs != (value,):
+            continue
+        function = GATES.get(maker.attributes["function"])
+        if function is not None:
+            attributes = {"function": function, "parameter": 0.0}
+            return replace(node, operator="unary", inputs=(value,), attributes=attributes)
+    return None
+
+
+def join_affine(graph: FloatGraph) -> FloatGraph:
+    """Fold each affine map into the conv, dense or affine node before it, when it reads it alone."""
+    constants = dict(graph.constants)
+    nodes: dict[str, FloatNode] = {}
+    names: dict[str, str] = {}
+    for original in graph.nodes:
+        node = renamed(original, names)
+        before = nodes.get(node.inputs[0]) if node.inputs else None
+        foldable = (
+            node.operator == "affine"
+            and before is not None
+            and before.operator in {"conv", "dense", "affine"}
+            and len(graph.consumers(original.inputs[0])) == 1
+            and original.inputs[0] not in graph.outputs
+        )
+        if not foldable or before is None:
+            nodes[node.name] = node
+            continue
+        nodes[before.name] = _folded(before, node, constants)
+        names[node.name] = before.name
+    outputs = tuple(names.get(name, name) for name in graph.outputs)
+    return graph.with_nodes(nodes.values(), constants=constants, outputs=outputs)
+
+
+def _folded(before: FloatNode, affine: FloatNode, constants: dict[str, FloatArray]) -> FloatNode:
+    """Return `before` with the affine map worked into its constants (float64 inside)."""
+    scale = constants[affine.attributes["scale"]].astype(np.float64)
+    shift = constants[affine.attributes["shift"]].astype(np.float64)
+    first, second = ("scale", "shift") if before.operator == "affine" else ("weight", "bias")
+    weight = constants[before.attributes[first]].astype(np.float64)
+    bias_name = before.attributes[second]
+    bias = np.zeros(len(weight)) if bias_name is None else constants[bias_name].astype(np.float64)
+    column = (-1,) + (1,) * (weight.ndim - 1)
+    weight_name, new_bias = f"{affine.name}.{first}", f"{affine.name}.{second}"
+    constants[weight_name] = (weight * scale.reshape(column)).astype(np.float32)
+    constants[new_bias] = (bias * scale + shift).astype(np.float32)
+    attributes = {**before.attributes, first: weight_name, second: new_bias}
+    return replace(before, attributes=attributes)
+
+
+def fuse_clamps(graph: FloatGraph) -> FloatGraph:
+    """Give each clamp to the operator before it, when that can clamp and nothing else reads it.
+
+    A clamp is monotone and acts on single elements, so it also passes a max pool and movements.
+    """
+    nodes: dict[str, FloatNode] = {}
+    names: dict[str, str] = {}
+    shared = {node.name for node in graph.nodes if len(graph.consumers(node.name)) != 1}
+    shared.update(graph.outputs)
+    for original in graph.nodes:
+        node = renamed(original, names)
+        maker = nodes.get(node.inputs[0]) if node.operator == "clamp" else None
+        while maker is not None and maker.operator in MONOTONE and _single(maker, names, shared):
+            maker = nodes.get(maker.inputs[0])
+        if maker is None or maker.operator not in FUSES_CLAMP or not _single(maker, names, shared):
+            nodes[node.name] = node
+            continue
+        low, high = maker.clamp or (-math.inf, math.inf)
+        bounds = (node.attributes["low"], node.attributes["high"])
+        clamp = (float(np.clip(low, *bounds)), float(np.clip(high, *bounds)))
+        nodes[maker.name] = replace(maker, clamp=clamp)
+        names[node.name] = node.inputs[0]
+    outputs = tuple(names.get(name, name) for name in graph.outputs)
+    return graph.with_nodes(nodes.values(), outputs=outputs)
+
+
+def _single(node: FloatNode, names: dict[str, str], shared: set[str]) -> bool:
+    """Tell whether one reader sees the node's value, through clamps already fused into it."""
+    chain = {node.name, *(name for name, target in names.items() if target == node.name)}
+    # With a clamp fused, the clamp's readers read this node; only the last link may be shared.
+    return len(chain & shared) == 0
+
+
+def fold_pads(graph: FloatGraph) -> FloatGraph:
+    """Move zero padding into the convolution that reads it."""
+    nodes: dict[str, FloatNode] = {}
+    for node in graph.nodes:
+        maker = nodes.get(node.inputs[0])
+        if maker is not None and maker.operator == "pad":
+            if node.operator != "conv":
+                raise ImportRefused(
+                    f"the node {maker.source} pads for {node.source}: padding is only supported"
+                    " before a convolution; use the layer's own padding"
+                )
+            pads = tuple(
+                a + b
+                for a, b in zip(maker.attributes["pads"], node.attributes["pads"], strict=True)
+            )
+            attributes = {**node.attributes, "pads": pads}
+            nodes[node.name] = replace(node, inputs=maker.inputs, attributes=attributes)
+        else:
+            nodes[node.name] = node
+    return drop_unused(graph.with_nodes(nodes.values()))
+
+
+def drop_unused(graph: FloatGraph) -> FloatGraph:
+    """Remove nodes whose results nothing reads."""
+    needed = set(graph.outputs)
+    kept = []
+    for node in reversed(graph.nodes):
+        if node.name in needed:
+            kept.append(node)
+            needed.update(node.inputs)
+    return graph.with_nodes(kept[::-1])

@@ -1,0 +1,330 @@
+"""Read a `torch.export` program (`.pt2`) into a float graph. PyTorch itself is not needed."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ai_ops.importers.archive import Archive
+from ai_ops.importers.float_graph import FloatArray, FloatGraph, FloatNode
+from ai_ops.importers.replacements import unsupported
+from ai_ops.importers.torch_calls import Call, Reader
+
+
+def _conv(call: Call) -> FloatNode:
+    weight = call.required("weight")
+    if call.get("transposed", False) or weight.ndim != 4:
+        raise call.refuse("only two-dimensional convolutions are read, not transposed ones")
+    padding = call.get("padding", [0, 0])
+    dilations = call.pair("dilation", (1, 1))
+    if padding == "same":
+        spans = [(size - 1) * d for size, d in zip(weight.shape[2:], dilations, strict=True)]
+        pads = (spans[0] // 2, spans[1] // 2, (spans[0] + 1) // 2, (spans[1] + 1) // 2)
+    else:
+        top, left = (0, 0) if padding == "valid" else call.pair("padding", (0, 0))
+        pads = (top, left, top, left)
+    return call.node(
+        "conv",
+        (call.value("input"),),
+        weight=call.get("weight"),
+        bias=call.get("bias"),
+        strides=call.pair("stride", (1, 1)),
+        dilations=dilations,
+        pads=pads,
+        groups=int(call.get("groups", 1)),
+    )
+
+
+def _linear(call: Call) -> FloatNode:
+    call.required("weight")
+    return call.node(
+        "dense", (call.value("input"),), weight=call.get("weight"), bias=call.get("bias")
+    )
+
+
+def _addmm(call: Call) -> FloatNode:
+    weight = call.reader.put(call.name, call.required("mat2").T)
+    return call.node("dense", (call.value("mat1"),), weight=weight, bias=call.get("self"))
+
+
+def _matmul(call: Call) -> FloatNode:
+    other = call.required("mat2" if "mat2" in call.arguments else "other")
+    weight = call.reader.put(call.name, other.T)
+    return call.node("dense", (call.value(),), weight=weight, bias=None)
+
+
+def _batch_norm(call: Call) -> FloatNode:
+    if call.get("training", False):
+        raise call.refuse("batch normalization is in training mode; call model.eval() first")
+    mean, variance = call.required("running_mean"), call.required("running_var")
+    scale = 1 / np.sqrt(variance.astype(np.float64) + call.get("eps", 1e-5))
+    if call.get("weight") is not None:
+        scale = scale * call.required("weight")
+    shift = -mean * scale
+    if call.get("bias") is not None:
+        shift = shift + call.required("bias")
+    put = call.reader.put
+    return call.node(
+        "affine",
+        (call.value("input"),),
+        scale=put(call.name, scale),
+        shift=put(call.name, shift),
+    )
+
+
+def _clamp(low: float | None, high: float | None) -> Callable[[Call], FloatNode]:
+    def read(call: Call) -> FloatNode:
+        bounds = [
+            next((call.get(n) for n in names if call.get(n) is not None), default)
+            for names, default in ((("min", "min_val"), low), (("max", "max_val"), high))
+        ]
+        return call.node(
+            "clamp",
+            low=-math.inf if bounds[0] is None else float(bounds[0]),
+            high=math.inf if bounds[1] is None else float(bounds[1]),
+        )
+
+    return read
+
+
+def _max_pool(call: Call) -> FloatNode:
+    kernel = call.pair("kernel_size", (1, 1))
+    if call.pair("dilation", (1, 1)) != (1, 1):
+        raise call.refuse("a dilated pool is not read")
+    top, left = call.pair("padding", (0, 0))
+    return call.node(
+        "max_pool",
+        kernel=kernel,
+        strides=call.pair("stride", kernel),
+        pads=(top, left, top, left),
+        ceil_mode=bool(call.get("ceil_mode", False)),
+    )
+
+
+def _average_pool(call: Call) -> FloatNode:
+    kernel = call.pair("kernel_size", (1, 1))
+    if call.get("ceil_mode", False) or call.get("divisor_override") is not None:
+        raise call.refuse("average pools are read without ceil_mode and divisor_override")
+    top, left = call.pair("padding", (0, 0))
+    return call.node(
+        "average_pool",
+        kernel=kernel,
+        strides=call.pair("stride", kernel),
+        pads=(top, left, top, left),
+        count_pads=bool(call.get("count_include_pad", True)),
+    )
+
+
+def _adaptive_average(call: Call) -> FloatNode:
+    rows, columns = call.pair("output_size", (1, 1))
+    height, width = call.reader.shapes[call.value()][2:]
+    if (rows, columns) == (1, 1):
+        return call.node("global_average", keep=True)
+    if height % rows or width % columns:
+        raise call.refuse(f"{height} x {width} does not divide evenly into {rows} x {columns}")
+    kernel = (height // rows, width // columns)
+    return call.node(
+        "average_pool", kernel=kernel, strides=kernel, pads=(0, 0, 0, 0), count_pads=True
+    )
+
+
+def _mean(call: Call) -> FloatNode:
+    rank = len(call.reader.shapes[call.value()])
+    if rank != 4 or sorted(axis % 4 for axis in call.get("dim") or []) != [2, 3]:
+        raise call.refuse("a mean is read only over height and width of an image")
+    return call.node("global_average", keep=bool(call.get("keepdim", False)))
+
+
+def _arithmetic(sign: float) -> Callable[[Call], FloatNode]:
+    """Read add (+1) and sub (-1)."""
+
+    def read(call: Call) -> FloatNode:
+        factor = sign * float(call.get("alpha", 1))
+        other = call.constant("other")
+        if other is not None:
+            return _affine(call, call.value(), np.float32(1.0), factor * other)
+        first = call.constant("self")
+        if first is not None:
+            return _affine(call, call.value("other"), np.float32(factor), first)
+        if factor != 1:
+            raise call.refuse("only the sum of two tensors is read; negate a layer's weights")
+        return call.node("add", (call.value(), call.value("other")))
+
+    return read
+
+
+def _multiply(call: Call) -> FloatNode:
+    for constant, value in (("other", "self"), ("self", "other")):
+        factor = call.constant(constant)
+        if factor is not None:
+            return _affine(call, call.value(value), factor, np.float32(0.0))
+    return call.node("multiply", (call.value(), call.value("other")))
+
+
+def _divide(call: Call) -> FloatNode:
+    return _affine(call, call.value(), 1 / call.required("other"), np.float32(0.0))
+
+
+def _affine(call: Call, value: str, scale: Any, shift: Any) -> FloatNode:
+    shape = call.reader.shapes[value]
+    return call.node(
+        "affine",
+        (value,),
+        scale=call.reader.put(call.name, _per_channel(call, np.asarray(scale), shape)),
+        shift=call.reader.put(call.name, _per_channel(call, np.asarray(shift), shape)),
+    )
+
+
+def _per_channel(call: Call, array: FloatArray, shape: list[int]) -> FloatArray:
+    """Bring a broadcast constant to one number per channel (axis 1)."""
+    full = array.reshape((1,) * (len(shape) - array.ndim) + array.shape)
+    if any(size != 1 for axis, size in enumerate(full.shape) if axis != 1):
+        raise call.refuse("its constant varies along an axis other than the channels")
+    return np.asarray(np.broadcast_to(full.reshape(-1), (shape[1],)), np.float32)
+
+
+def _reshape(call: Call) -> FloatNode:
+    return call.node("reshape", shape=call.reader.sample_shape(call))
+
+
+def _permute(call: Call) -> FloatNode:
+    rank = len(call.reader.shapes[call.value()])
+    if "dims" in call.arguments:
+        axes = [axis % rank for axis in call.get("dims")]
+    else:
+        axes = list(range(rank))
+        first, second = call.get("dim0") % rank, call.get("dim1") % rank
+        axes[first], axes[second] = axes[second], axes[first]
+    if axes[0] != 0:
+        raise call.refuse("it moves the sample axis")
+    return call.node("transpose", axes=tuple(axes[1:]))
+
+
+def _concat(call: Call) -> FloatNode:
+    values = tuple(call.get("tensors"))
+    axis = int(call.get("dim", 0)) % len(call.reader.shapes[call.name])
+    if axis == 0 or any(value in call.reader.constants for value in values):
+        raise call.refuse("it joins samples or constants; only computed tensors along axis >= 1")
+    return call.node("concat", values, axis=axis)
+
+
+def _pad(call: Call) -> FloatNode:
+    pads = [*call.get("pad"), 0, 0, 0, 0][:4]
+    if len(call.get("pad")) > 4 or min(pads) < 0 or float(call.get("value") or 0) != 0:
+        raise call.refuse("only zero padding of height and width is read")
+    return call.node("pad", pads=(pads[2], pads[0], pads[3], pads[1]))
+
+
+def _softmax(logarithm: bool) -> Callable[[Call], FloatNode]:
+    return lambda call: call.node("softmax", axis=int(call.get("dim")), logarithm=logarithm)
+
+
+def _unary(function: str, argument: str = "", default: float = 0.0) -> Callable[[Call], FloatNode]:
+    return lambda call: call.node(
+        "unary", function=function, parameter=float(call.get(argument, default))
+    )
+
+
+def _gelu(call: Call) -> FloatNode:
+    name = "gelu_tanh" if call.get("approximate", "none") == "tanh" else "gelu"
+    return call.node("unary", function=name, parameter=0.0)
+
+
+def _identity(call: Call) -> FloatNode:
+    name = "input" if "input" in call.arguments else "self"
+    return call.node("identity", (call.value(name),))
+
+
+TARGETS: dict[str, Callable[[Call], FloatNode]] = {
+    "conv2d.default": _conv,
+    "conv2d.padding": _conv,
+    "convolution.default": _conv,
+    "linear.default": _linear,
+    "addmm.default": _addmm,
+    "mm.default": _matmul,
+    "matmul.default": _matmul,
+    "batch_norm.default": _batch_norm,
+    "_native_batch_norm_legit_no_training.default": _batch_norm,
+    "relu.default": _clamp(0.0, None),
+    "relu_.default": _clamp(0.0, None),
+    "relu6.default": _clamp(0.0, 6.0),
+    "hardtanh.default": _clamp(-1.0, 1.0),
+    "hardtanh_.default": _clamp(-1.0, 1.0),
+    "clamp.default": _clamp(None, None),
+    "clamp_min.default": _clamp(None, None),
+    "max_pool2d.default": _max_pool,
+    "max_pool2d_with_indices.default": _max_pool,
+    "avg_pool2d.default": _average_pool,
+    "adaptive_avg_pool2d.default": _adaptive_average,
+    "mean.dim": _mean,
+    "add.Tensor": _arithmetic(1.0),
+    "add_.Tensor": _arithmetic(1.0),
+    "sub.Tensor": _arithmetic(-1.0),
+    "mul.Tensor": _multiply,
+    "div.Tensor": _divide,
+    "flatten.using_ints": _reshape,
+    "view.default": _reshape,
+    "reshape.default": _reshape,
+    "squeeze.dim": _reshape,
+    "squeeze.dims": _reshape,
+    "unsqueeze.default": _reshape,
+    "permute.default": _permute,
+    "transpose.int": _permute,
+    "cat.default": _concat,
+    "constant_pad_nd.default": _pad,
+    "pad.default": _pad,
+    "softmax.int": _softmax(logarithm=False),
+    "_softmax.default": _softmax(logarithm=False),
+    "log_softmax.int": _softmax(logarithm=True),
+    "_log_softmax.default": _softmax(logarithm=True),
+    "sigmoid.default": _unary("sigmoid"),
+    "tanh.default": _unary("tanh"),
+    "gelu.default": _gelu,
+    "silu.default": _unary("silu"),
+    "silu_.default": _unary("silu"),
+    "hardswish.default": _unary("hardswish"),
+    "hardswish_.default": _unary("hardswish"),
+    "hardsigmoid.default": _unary("hardsigmoid"),
+    "leaky_relu.default": _unary("leaky_relu", "negative_slope", 0.01),
+    "elu.default": _unary("elu", "alpha", 1.0),
+    "softplus.default": _unary("softplus"),
+    "mish.default": _unary("mish"),
+    "dropout.default": _identity,
+    "clone.default": _identity,
+    "contiguous.default": _identity,
+    "alias.default": _identity,
+    "detach.default": _identity,
+}
+# What a program computes about shapes and indices; the tensors' stored shapes already say it.
+SKIPPED = frozenset(
+    {"sym_size.int", "_assert_scalar.default", "sym_constrain_range_for_size.default"}
+)
+
+
+def read_torch(path: Path) -> FloatGraph:
+    """Read a `.pt2` file.
+
+    Raises
+    ------
+    ImportRefused : unsafe or damaged file, or a node that no row of `TARGETS` reads
+    """
+    reader = Reader(Archive(path))
+    nodes = []
+    for call in reader.calls:
+        target = call.target
+        if target in SKIPPED or target.startswith("_operator."):
+            continue
+        if target not in TARGETS:
+            raise unsupported(call.source, target.partition(".")[0])
+        nodes.append(TARGETS[target](call))
+    # The program calls its outputs after the last operation, which tells a reader nothing.
+    count = len(reader.outputs)
+    return FloatGraph(
+        inputs=tuple(reader.inputs),
+        outputs=tuple(reader.outputs),
+        labels=("output",) if count == 1 else tuple(f"output{i}" for i in range(count)),
+        nodes=tuple(nodes),
+        constants=reader.constants,
+    )
