@@ -50,6 +50,9 @@ GROUPS: Final[dict[str, str]] = {
 }
 
 COMMANDS: Final[tuple[Command, ...]] = (
+    Command("model import", "node.commands.model_import", "turn a float network into a model"),
+    Command("model inspect", "node.commands.model_inspect", "show what is in a model file"),
+    Command("model run", "node.commands.model_run", "run a model on an input file"),
     Command("version", "node.commands.version", "print the version"),
 )
 

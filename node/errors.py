@@ -55,6 +55,46 @@ ERRORS: Final[dict[str, ErrorEntry]] = {
         "A chain spec has a key that no version knows.",
         "Check its spelling; docs/spec/09-genesis.md lists all keys.",
     ),
+    "E-MODEL-001": ErrorEntry(
+        INPUT_REFUSED,
+        "A file cannot be read, or is too large.",
+        "Check the path and the permissions.",
+    ),
+    "E-MODEL-002": ErrorEntry(
+        INPUT_REFUSED,
+        "A file is no valid model.",
+        "Make one with `engram model import`; the sentence names the first broken rule.",
+    ),
+    "E-MODEL-003": ErrorEntry(
+        INPUT_REFUSED,
+        "A network cannot be imported.",
+        "Change the node that the sentence names as it says, and export the network again.",
+    ),
+    "E-MODEL-004": ErrorEntry(
+        INPUT_REFUSED,
+        "An optional package is needed to read this kind of file.",
+        "Run `pip install 'engram-node[import]'`.",
+    ),
+    "E-MODEL-005": ErrorEntry(
+        INPUT_REFUSED,
+        "A file holds no arrays, or too many.",
+        "Write it with numpy.save (one array) or numpy.savez (one array for each input).",
+    ),
+    "E-MODEL-006": ErrorEntry(
+        INPUT_REFUSED,
+        "An input does not fit the model.",
+        "Compare it with `engram model inspect`: names, shapes, types and ranges.",
+    ),
+    "E-MODEL-007": ErrorEntry(
+        INPUT_REFUSED,
+        "A result cannot be written.",
+        "Choose another place with -o.",
+    ),
+    "E-MODEL-008": ErrorEntry(
+        LOCAL_FAULT,
+        "This machine could not run the model.",
+        "Free memory and run it again; the model and the input are fine.",
+    ),
     "E-STORE-002": ErrorEntry(
         INPUT_REFUSED,
         "A database folder cannot be created or opened as asked.",

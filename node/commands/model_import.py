@@ -1,0 +1,159 @@
+"""`engram model import`: turn a trained float network into an integer model."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ai_ops.importers.convert import Imported
+    from ai_ops.importers.report import Report
+
+EPILOG = """\
+FILE is a .pt2 file (torch.export.save) or an .onnx file. SAMPLES is a .npz file with one array for
+each input, named like it, samples along the first axis, as the float network takes them; a few
+hundred of the data it was trained on are enough. Reading ONNX needs the package onnx:
+pip install 'engram-node[import]'."""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the parser of this command."""
+    parser = subparsers.add_parser(
+        "import",
+        help="turn a PyTorch or ONNX network into a model file",
+        description="Quantize a float network to integers and report how near it stays.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("file", metavar="FILE", type=Path, help="the network (.pt2 or .onnx)")
+    parser.add_argument(
+        "--calibration", metavar="SAMPLES", type=Path, required=True, help="sample inputs (.npz)"
+    )
+    parser.add_argument("-o", "--output", type=Path, required=True, help="the model file (.egm)")
+    parser.add_argument("--name", help="name in the manifest (default: the file's)")
+    parser.add_argument(
+        "--method",
+        choices=("max", "percentile"),
+        default="max",
+        help="how ranges are found: the largest value, or the 99.99th percentile (default: max)",
+    )
+    parser.add_argument(
+        "--maximum-batch",
+        metavar="N",
+        type=int,
+        default=1,
+        help="accept up to N samples in one call (default: 1)",
+    )
+    parser.add_argument(
+        "--channels-last", action="store_true", help="take and give images as (H, W, C)"
+    )
+    parser.add_argument("--report", type=Path, help="write the accuracy report here (JSON)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command.
+
+    Returns
+    -------
+    exit code 0
+
+    Raises
+    ------
+    CliError : E-MODEL-001, -003, -004, -005, -007
+    """
+    import json
+
+    from ai_ops.errors import InvalidModel
+    from ai_ops.importers.convert import import_network
+    from ai_ops.importers.errors import ExtraMissing, ImportRefused
+    from ai_ops.importers.lowering import Options
+    from node.errors import DONE, CliError
+    from node.model_file import read_arrays, write_atomically
+
+    if not args.file.is_file():
+        raise CliError("E-MODEL-001", f"{args.file} is not a file; check the path.")
+    if not 1 <= args.maximum_batch < 2**31:
+        raise CliError("E-MODEL-003", "--maximum-batch must be 1 or more.")
+    options = Options(
+        name=args.name or args.file.stem,
+        maximum_batch=args.maximum_batch,
+        channels_last=args.channels_last,
+    )
+    samples = read_arrays(args.calibration)
+    try:
+        imported = import_network(args.file, samples, options, args.method)
+    except ExtraMissing as error:
+        raise CliError("E-MODEL-004", f"{error}.") from error
+    except ImportRefused as error:
+        raise CliError("E-MODEL-003", f"{error}.") from error
+    except InvalidModel as error:
+        raise CliError(
+            "E-MODEL-003", f"the engine does not accept {args.file}: {error.reason}."
+        ) from error
+    write_atomically(args.output, imported.data)
+    if args.report is not None:
+        described = {**_summary(imported), **imported.report.as_json()}
+        write_atomically(args.report, json.dumps(described, indent=2).encode() + b"\n")
+    print(f"{args.file} -> {args.output}")
+    print("\n".join(_text(imported)))
+    return DONE
+
+
+def _summary(imported: Imported) -> dict[str, Any]:
+    from ai_ops.merkle import chunk_count, model_id
+
+    return {
+        "modelId": "0x" + model_id(imported.data).hex(),
+        "bytes": len(imported.data),
+        "chunks": chunk_count(len(imported.data)),
+        "steps": imported.facts.steps,
+        "macs": imported.facts.macs,
+        "liveBytes": imported.facts.live_bytes,
+    }
+
+
+def _text(imported: Imported) -> list[str]:
+    from node.commands.model_inspect import size_text
+
+    summary = _summary(imported)
+    return [
+        f"  model id  {summary['modelId']}",
+        f"  size      {size_text(summary)}",
+        f"  work      {summary['macs']:,} multiply-accumulates in {summary['steps']} steps",
+        *_report_text(imported.report),
+    ]
+
+
+def _report_text(report: Report) -> list[str]:
+    from node.commands.model_inspect import table
+
+    lines = ["", f"beside the float network, {report.outputs[0].samples} samples:"]
+    rows = [
+        (
+            output.name,
+            "-" if output.top1_agreement is None else f"{100 * output.top1_agreement:.1f} %",
+            f"{output.cosine_mean:.5f}",
+            f"{output.cosine_minimum:.5f}",
+            f"{output.maximum_error:.4g}",
+            f"{output.step:.4g}",
+        )
+        for output in report.outputs
+    ]
+    header = ("output", "same top class", "cosine", "lowest", "largest error", "one step")
+    lines += table(header, rows)
+    layers = [
+        (
+            str(layer.step),
+            layer.operator,
+            layer.value,
+            str(layer.shape),
+            f"{layer.cosine:.5f}",
+            f"{layer.maximum_error:.4g}",
+            f"{layer.largest:.4g}",
+        )
+        for layer in report.layers
+    ]
+    columns = ("step", "operator", "float value", "shape", "cosine", "largest error", "of")
+    lines += ["", "layer by layer:", *table(columns, layers)]
+    return lines + [f"note: {note}" for note in report.notes]
