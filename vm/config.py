@@ -4,24 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ai_ops.validate import DEFAULT_LIMITS, Limits
+from vm.prices import InferencePrices
+
 GAS_PER_BLOB = 131_072
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InferencePrices:
-    """Gas prices of inference and of model storage, as integers.
-
-    Quantities ending in ``_q16`` are in units of 2**-16 gas.
-    """
-
-    base_gas: int = 2_000
-    access_gas: int = 2_600
-    input_word_gas: int = 3
-    output_word_gas: int = 3
-    cold_load_byte_q16: int = 8_192
-    cost_class_q16: tuple[tuple[str, int], ...] = ()
-    """Per operator class of ``ai_ops.cost.COST_CLASSES``: price of one counted operation."""
-    stored_byte_gas: int = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +44,7 @@ class VmConfig:
     inference_gas_limit: int = 30_000_000
     """Most inference gas of one block, summed over its records."""
     fee_change_delay_blocks: int = 7_200
+    limits: Limits = DEFAULT_LIMITS
     prices: InferencePrices = field(default_factory=InferencePrices)
     blobs: BlobSchedule = field(default_factory=BlobSchedule)
     deposit_contract: bytes = bytes.fromhex("00000000219ab540356cbb839cbe05303d7705fa")

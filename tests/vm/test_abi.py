@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 
-import eth_abi
 import pytest
+from eth_abi.abi import encode as eth_abi_encode
 
 from vm import abi
 
@@ -27,7 +27,7 @@ def test_encoding_equals_eth_abi() -> None:
             rng.randbytes(32),
             numbers,
         )
-        theirs = eth_abi.encode(types, ("0x" + values[0].hex(), *values[1:]))
+        theirs = eth_abi_encode(types, ("0x" + values[0].hex(), *values[1:]))
         assert abi.encode(types, values) == theirs
 
 

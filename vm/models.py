@@ -1,0 +1,163 @@
+"""Models ready to run: read from state, checked, packed by a backend, kept in a bounded cache.
+
+Nothing here is visible to a contract: gas is charged before and without it, and a cache that is
+empty or full gives the same bytes. What goes wrong here is this machine's fault, never a verdict.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from functools import lru_cache
+from typing import Generic, TypeVar
+
+from ai_ops.backends import select_backend
+from ai_ops.backends.base import Backend
+from ai_ops.backends.reference import ReferenceBackend
+from ai_ops.errors import BackendFault, InvalidModel
+from ai_ops.executor import Inference, LoadedModel, load
+from ai_ops.graph import Manifest
+from ai_ops.manifest_encoding import decode_manifest
+from ai_ops.model import decode_model, head_of
+from ai_ops.validate import Limits, validate
+from vm.errors import LocalFault
+from vm.registry import chunks, facts
+from vm.registry.facts import Registry
+
+CACHE_BYTES = 512 * 2**20
+MANIFEST_CACHE_BYTES = 32 * 2**20
+
+T = TypeVar("T")
+
+
+class ByteCache(Generic[T]):
+    """Keeps the most recently used values while the sizes they were put with fit a bound.
+
+    Several threads may use it: every step is one dictionary operation, and losing an entry to
+    another thread only costs a second load.
+    """
+
+    __slots__ = ("_bound", "_entries")
+
+    def __init__(self, bound: int) -> None:
+        self._bound = bound
+        self._entries: OrderedDict[bytes, tuple[T, int]] = OrderedDict()
+
+    def get(self, key: bytes) -> T | None:
+        """Return a value and mark it as used, or None."""
+        entry = self._entries.pop(key, None)
+        if entry is None:
+            return None
+        self._entries[key] = entry
+        return entry[0]
+
+    def put(self, key: bytes, value: T, size: int) -> None:
+        """Keep a value of `size` bytes; the least recently used ones make room."""
+        if size > self._bound:
+            return
+        self._entries[key] = (value, size)
+        while sum(entry[1] for entry in tuple(self._entries.values())) > self._bound:
+            self._entries.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._entries.clear()
+
+
+class ModelStore:
+    """Runs the models of a state on a backend, and on the reference when that fails.
+
+    Parameters
+    ----------
+    backend : Backend
+        The fast path; it has passed its self test.
+    limits : Limits
+        The chain's limits, against which the models were accepted.
+    cache_bytes : int
+        Bound of the cache, in bytes of model files.
+    """
+
+    def __init__(self, backend: Backend, limits: Limits, cache_bytes: int = CACHE_BYTES) -> None:
+        self.backend = backend
+        self._limits = limits
+        self._loaded: ByteCache[LoadedModel] = ByteCache(cache_bytes)
+        self._manifests: ByteCache[Manifest] = ByteCache(MANIFEST_CACHE_BYTES)
+
+    def disable_fast_backend(self) -> None:
+        """Run everything on the reference from now on: the fast path gave a wrong byte."""
+        self.backend = ReferenceBackend()
+        self._loaded.clear()
+
+    def manifest(self, registry: Registry, model: bytes) -> Manifest:
+        """Return the manifest of an accepted model."""
+        model_id = facts.model_id(registry, model)
+        manifest = self._manifests.get(model_id)
+        if manifest is None:
+            # A manifest is at most as long as a chunk.
+            first = chunks.load_chunk(registry, chunks.load_digests(registry, model)[0])
+            manifest, size = decode_manifest(first)
+            self._manifests.put(model_id, manifest, size)
+        return manifest
+
+    def run(self, registry: Registry, model: bytes, content: bytes, n: int) -> Inference:
+        """Run an accepted model on an input that was checked.
+
+        Raises
+        ------
+        LocalFault
+            When neither the backend nor the reference could run it.
+        """
+        try:
+            return self._load(registry, model).run(content, n)
+        except (BackendFault, MemoryError):
+            return self.run_on_reference(registry, model, content, n)
+
+    def run_on_reference(
+        self, registry: Registry, model: bytes, content: bytes, n: int
+    ) -> Inference:
+        """Run an accepted model on the reference, from its bytes in state.
+
+        Raises
+        ------
+        LocalFault
+            When this machine cannot run it.
+        """
+        try:
+            return self._prepare(registry, model, ReferenceBackend()).run(content, n)
+        except (BackendFault, MemoryError) as error:
+            raise LocalFault(f"the model {model.hex()} cannot be run here: {error}") from error
+
+    def loaded(self, registry: Registry, model: bytes) -> LoadedModel:
+        """Return an accepted model on the current backend, for tracing its steps."""
+        try:
+            return self._load(registry, model)
+        except (BackendFault, MemoryError) as error:
+            raise LocalFault(f"the model {model.hex()} cannot be loaded: {error}") from error
+
+    def _load(self, registry: Registry, model: bytes) -> LoadedModel:
+        model_id = facts.model_id(registry, model)
+        loaded = self._loaded.get(model_id)
+        if loaded is None:
+            loaded = self._prepare(registry, model, self.backend)
+            self._loaded.put(model_id, loaded, self._size(registry, model))
+        return loaded
+
+    def _prepare(self, registry: Registry, model: bytes, backend: Backend) -> LoadedModel:
+        size = self._size(registry, model)
+        data = chunks.load_range(registry, chunks.load_digests(registry, model), size)
+        try:
+            decoded = decode_model(data)
+            report = validate(head_of(decoded), size, self._limits)
+        except InvalidModel as error:
+            raise LocalFault(f"the accepted model {model.hex()} does not validate") from error
+        return load(decoded, report, backend)
+
+    def _size(self, registry: Registry, model: bytes) -> int:
+        identity = facts.identity(registry, model)
+        assert identity is not None
+        return identity.size
+
+
+@lru_cache(maxsize=4)
+def shared_store(limits: Limits) -> ModelStore:
+    """Return this process's store for a chain's limits, on the fastest backend that works here."""
+    return ModelStore(select_backend(), limits)
