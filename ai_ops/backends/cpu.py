@@ -17,7 +17,7 @@ from ai_ops.arithmetic import Wide
 from ai_ops.backends import kernels
 from ai_ops.backends.base import Kernel
 from ai_ops.backends.reference import ReferenceBackend
-from ai_ops.dtype import BY_CODE, Array
+from ai_ops.dtype import Array, DType
 from ai_ops.graph import Node, Value
 from ai_ops.ops.conv2d import dilations_of
 from ai_ops.ops.max_pool2d import kernel_of
@@ -86,9 +86,18 @@ class CpuBackend:
         maker = MAKERS.get(node.operator)
         if maker is None:
             return self.reference.prepare(node, inputs, outputs, weights)
-        return maker(
-            Site(loops=self.loops, node=node, inputs=inputs, outputs=outputs, weights=weights)
-        )
+        site = Site(loops=self.loops, node=node, inputs=inputs, outputs=outputs, weights=weights)
+        return _narrowed(maker(site), outputs[0].type.dtype.numpy)
+
+
+def _narrowed(kernel: Kernel, dtype: np.dtype[np.integer]) -> Kernel:
+    """Bring a result from its lane to its dtype; the clamp made it fit."""
+
+    def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        (y,) = kernel(arrays)
+        return (y if y.dtype == dtype else y.astype(dtype),)
+
+    return run
 
 
 class Epilogue:
@@ -101,7 +110,6 @@ class Epilogue:
         self.shifts = _spread(node.integers("shifts"), channels)
         self.halves = np.left_shift(np.int64(1), self.shifts - 1)
         self.low, self.high = node.integer("minimum"), node.integer("maximum")
-        self.dtype = _dtype_of(node)
 
     def part(self, index: int, parts: int) -> tuple[Wide, Wide, Wide, Wide, int, int]:
         """Return the channel arguments of one of `parts` equal groups of channels."""
@@ -110,11 +118,6 @@ class Epilogue:
         arrays = (self.bias, self.multipliers, self.halves, self.shifts)
         bias, multipliers, halves, shifts = (np.array(array[own]) for array in arrays)
         return (bias, multipliers, halves, shifts, self.low, self.high)
-
-    @property
-    def channel_arguments(self) -> tuple[Wide, Wide, Wide, Wide, int, int]:
-        """Arguments of the loops that sum products."""
-        return (self.bias, self.multipliers, self.halves, self.shifts, self.low, self.high)
 
     @property
     def tensor_arguments(self) -> tuple[int, int, int, int, int]:
@@ -128,10 +131,6 @@ class Epilogue:
         )
 
 
-def _dtype_of(node: Node) -> np.dtype[np.integer]:
-    return BY_CODE[node.integer("dtype")].numpy
-
-
 def _spread(values: tuple[int, ...], channels: int) -> Wide:
     return np.ascontiguousarray(np.broadcast_to(np.array(values, np.int64), (channels,))).copy()
 
@@ -141,31 +140,43 @@ def _geometry(node: Node, dilations: tuple[int, int]) -> Wide:
     return np.array((*node.integers("strides"), *dilations, top, left), np.int64)
 
 
-def _same_shape(arrays: tuple[Array, ...]) -> tuple[Array, Array]:
+def _same_shape(arrays: tuple[Array, ...], lane: np.dtype[np.integer]) -> tuple[Array, Array]:
     a, b = arrays
     if a.shape != b.shape:
         shape = np.broadcast_shapes(a.shape, b.shape)
         a, b = np.broadcast_to(a, shape), np.broadcast_to(b, shape)
-    return _own(a), _own(b)
+    return _own(a, lane), _own(b, lane)
 
 
-def _own(x: Array) -> Array:
-    """Give the loops what they are compiled for: contiguous and writable, copied if it is not."""
-    return x if x.flags.carray else np.array(x, order="C")
+def _lane(*values: Value) -> np.dtype[np.integer]:
+    """Return the narrowest signed type that holds all of the dtypes.
+
+    Every loop is compiled once for each combination of types it meets, so there are few: i8, i16
+    and i32. u8 travels as i16.
+    """
+    width = max(
+        2 if value.type.dtype is DType.U8 else value.type.dtype.itemsize for value in values
+    )
+    return {1: DType.I8, 2: DType.I16, 4: DType.I32}[width].numpy
+
+
+def _own(x: Array, lane: np.dtype[np.integer]) -> Array:
+    """Give a loop what it is compiled for: its lane, contiguous, writable; copied if it is not."""
+    return x if x.dtype == lane and x.flags.carray else np.array(x, lane, order="C")
 
 
 def _make_gemm(site: Site) -> Kernel:
     loop = site.loops["gemm"]
     units, depth = site.inputs[1].type.shape
-    epilogue = Epilogue(site.node, units)
-    arguments, dtype = epilogue.channel_arguments, epilogue.dtype
-    fixed = np.array(site.weights[1]) if 1 in site.weights else None
+    arguments = Epilogue(site.node, units).part(0, 1)
+    lane, narrow = _lane(*site.inputs), _sum_lane(site)
+    fixed = np.array(site.weights[1], lane) if 1 in site.weights else None
 
     def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
         x = arrays[0]
-        w = np.ascontiguousarray(arrays[1]) if fixed is None else fixed
-        y = np.empty((*x.shape[:-1], units), dtype)
-        loop(_own(x).reshape(-1, depth), w, *arguments, y.reshape(-1, units))
+        w = _own(arrays[1], lane) if fixed is None else fixed
+        y = np.empty((*x.shape[:-1], units), narrow)
+        loop(_own(x, lane).reshape(-1, depth), w, *arguments, y.reshape(-1, units))
         return (y,)
 
     return run
@@ -175,40 +186,44 @@ def _make_conv2d(site: Site) -> Kernel:
     filters, height, width, depth = site.inputs[1].type.shape
     groups = site.node.integer("groups")
     geometry = _geometry(site.node, dilations_of(site.node))
-    epilogue = Epilogue(site.node, filters)
-    pixel_shape = site.outputs[0].type.shape[1:]
     if groups == filters == site.inputs[0].type.shape[3]:
-        name, arrange = "conv2d_depthwise", _taps_channels
+        name, arrange, parts = "conv2d_depthwise", _taps_channels, 1
     elif geometry[3] > 1 or (height * width * depth < WIDE_DEPTH and filters >= WIDE_FILTERS):
-        name, arrange = "conv2d_wide", _taps_depth_filters
+        name, arrange, parts = "conv2d_wide", _taps_depth_filters, groups
     else:
-        name, arrange = "conv2d_deep", _filters_patch
+        name, arrange, parts = "conv2d_deep", _filters_patch, groups
     loop = site.loops[name]
     extra = (height, width * depth, geometry) if name == "conv2d_deep" else (geometry,)
-    parts = 1 if name == "conv2d_depthwise" else groups
+    epilogue = Epilogue(site.node, filters)
     arguments = [epilogue.part(part, parts) for part in range(parts)]
-    fixed = _arrange(site.weights[1], parts, arrange) if 1 in site.weights else None
+    lane, narrow = _lane(*site.inputs), _sum_lane(site)
+    fixed = _arrange(site.weights[1], parts, arrange, lane) if 1 in site.weights else None
+    pixel_shape = (*site.outputs[0].type.shape[1:3], filters // parts)
 
     def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
         x = arrays[0]
-        weights = _arrange(arrays[1], parts, arrange) if fixed is None else fixed
-        shape = (x.shape[0], *pixel_shape)
-        if parts == 1:
-            y = np.empty(shape, epilogue.dtype)
-            loop(_own(x), weights[0], *extra, *arguments[0], y)
-            return (y,)
+        weights = _arrange(arrays[1], parts, arrange, lane) if fixed is None else fixed
         results = []
-        for part, source in enumerate(np.split(x, parts, axis=3)):
-            results.append(np.empty((*shape[:3], filters // parts), epilogue.dtype))
-            loop(_own(source), weights[part], *extra, *arguments[part], results[part])
-        return (np.concatenate(results, axis=3),)
+        for part, source in enumerate(np.split(x, parts, axis=3) if parts > 1 else (x,)):
+            y = np.empty((x.shape[0], *pixel_shape), narrow)
+            loop(_own(source, lane), weights[part], *extra, *arguments[part], y)
+            results.append(y)
+        return (np.concatenate(results, axis=3) if parts > 1 else results[0],)
 
     return run
 
 
-def _arrange(w: Array, parts: int, arrange: Callable[[Array], Array]) -> list[Array]:
+def _sum_lane(site: Site) -> np.dtype[np.integer]:
+    """Return the type in which sums leave their loop: i8 or i32."""
+    narrow = site.outputs[0].type.dtype is DType.I8
+    return (DType.I8 if narrow else DType.I32).numpy
+
+
+def _arrange(
+    w: Array, parts: int, arrange: Callable[[Array], Array], lane: np.dtype[np.integer]
+) -> list[Array]:
     """Split the weights into groups and lay each out as its loop reads it."""
-    return [np.array(arrange(part), order="C") for part in np.split(w, parts, axis=0)]
+    return [np.array(arrange(part), lane, order="C") for part in np.split(w, parts, axis=0)]
 
 
 def _taps_channels(w: Array) -> Array:
@@ -231,11 +246,12 @@ def _make_pool(site: Site) -> Kernel:
     last = tensor.dtype.minimum if largest else site.node.integer("count_padding")
     pixel_shape = site.outputs[0].type.shape[1:]
     arguments = (*kernel, _geometry(site.node, (1, 1)), last)
+    lane = _lane(*site.inputs)
 
     def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
-        x = arrays[0]
-        y = np.empty((x.shape[0], *pixel_shape), x.dtype)
-        loop(_own(x), *arguments, y)
+        x = _own(arrays[0], lane)
+        y = np.empty((x.shape[0], *pixel_shape), lane)
+        loop(x, *arguments, y)
         return (y,)
 
     return run
@@ -247,27 +263,27 @@ def _make_rescale(site: Site) -> Kernel:
     epilogue = Epilogue(site.node, 1 if per_tensor else channels)
     loop = site.loops["rescale_tensor" if per_tensor else "rescale_channels"]
     shape = (-1,) if per_tensor else (-1, channels)
-    dtype = epilogue.dtype
-    arguments = epilogue.tensor_arguments if per_tensor else epilogue.channel_arguments[1:]
+    arguments = epilogue.tensor_arguments if per_tensor else epilogue.part(0, 1)[1:]
+    lane, narrow = _lane(*site.inputs), _lane(*site.outputs)
 
     def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
-        x = arrays[0]
-        y = np.empty(x.shape, dtype)
-        loop(_own(x).reshape(shape), *arguments, y.reshape(shape))
+        x = _own(arrays[0], lane)
+        y = np.empty(x.shape, narrow)
+        loop(x.reshape(shape), *arguments, y.reshape(shape))
         return (y,)
 
     return run
 
 
 def _make_mul(site: Site) -> Kernel:
-    loop, dtype = site.loops["multiply"], _dtype_of(site.node)
+    loop, lane, narrow = site.loops["multiply"], _lane(*site.inputs), _lane(*site.outputs)
     shift = site.node.integer("shift")
     low, high = site.node.integer("minimum"), site.node.integer("maximum")
     arguments = (site.node.integer("multiplier"), 1 << (shift - 1), shift, low, high)
 
     def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
-        a, b = _same_shape(arrays)
-        y = np.empty(a.shape, dtype)
+        a, b = _same_shape(arrays, lane)
+        y = np.empty(a.shape, narrow)
         loop(a.reshape(-1), b.reshape(-1), *arguments, y.reshape(-1))
         return (y,)
 
@@ -275,7 +291,7 @@ def _make_mul(site: Site) -> Kernel:
 
 
 def _make_sum(site: Site) -> Kernel:
-    loop, dtype = site.loops["add"], _dtype_of(site.node)
+    loop, lane, narrow = site.loops["add"], _lane(*site.inputs), _lane(*site.outputs)
     scales = []
     for side in ("a", "b"):
         shift = site.node.integer(f"shift_{side}")
@@ -285,8 +301,8 @@ def _make_sum(site: Site) -> Kernel:
     arguments = (*scales, sign, site.node.integer("minimum"), site.node.integer("maximum"))
 
     def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
-        a, b = _same_shape(arrays)
-        y = np.empty(a.shape, dtype)
+        a, b = _same_shape(arrays, lane)
+        y = np.empty(a.shape, narrow)
         loop(a.reshape(-1), b.reshape(-1), *arguments, y.reshape(-1))
         return (y,)
 
@@ -300,7 +316,7 @@ def _make_clamp(site: Site) -> Kernel:
 
 
 def _make_table8(site: Site) -> Kernel:
-    table = np.array(site.node.integers("table"), _dtype_of(site.node))
+    table = np.array(site.node.integers("table"), site.outputs[0].type.dtype.numpy)
     # The table begins at the smallest x; the bytes of x begin at 0.
     by_byte = np.roll(table, site.inputs[0].type.dtype.minimum)
     return lambda arrays: (by_byte[arrays[0].view(np.uint8)],)

@@ -1,0 +1,58 @@
+"""Random models on all backends: same outputs, same step digests, values inside their intervals.
+
+A failure prints the seed; `ENGRAM_LONG=1` draws more models, `ENGRAM_SEED` moves the first one.
+"""
+
+from __future__ import annotations
+
+import os
+from random import Random
+
+import numpy as np
+
+from ai_ops.backends import select_backend
+from ai_ops.backends.base import Backend
+from ai_ops.dtype import DType
+from ai_ops.executor import load
+from ai_ops.model import decode_model, encode_model, head_of
+from ai_ops.operators import OPERATORS
+from ai_ops.validate import DEFAULT_LIMITS, validate
+from tests.ai_ops.random_graphs import UNITS, node_count, random_input, random_model
+
+MODELS = 5_000 if os.environ.get("ENGRAM_LONG") else 120
+FIRST_SEED = int(os.environ.get("ENGRAM_SEED", "20261124"))
+
+
+def check_seed(seed: int, cpu: Backend, reference: Backend) -> dict[str, int]:
+    model = random_model(seed)
+    data = encode_model(model)
+    assert decode_model(data) == model
+    facts = validate(head_of(model), len(data), DEFAULT_LIMITS)
+    random = Random(seed)
+    units = random.randint(1, UNITS) if facts.symbolic else 1
+    given = random_input(model, units, random)
+    assert len(given) == facts.input_bytes(units)
+    slow = load(model, facts, reference)
+    expected = slow.run(given, units)
+    assert load(data, facts, cpu).run(given, units) == expected
+    assert len(expected.output) == facts.output_bytes(units)
+    first = len(model.manifest.inputs) + len(model.graph.weights)
+    for value, step in zip(facts.values[first:], slow.trace(given, units), strict=True):
+        tensor = np.frombuffer(step.tensor, DType[step.dtype.upper()].numpy)
+        assert tensor.size == value.type.elements(units)
+        assert value.minimum <= int(tensor.min()) <= int(tensor.max()) <= value.maximum
+    return node_count(model)
+
+
+def test_random_models_agree_on_every_step() -> None:
+    cpu, reference = select_backend("cpu"), select_backend("reference")
+    seen = dict.fromkeys(OPERATORS, 0)
+    for seed in range(FIRST_SEED, FIRST_SEED + MODELS):
+        try:
+            counts = check_seed(seed, cpu, reference)
+        except BaseException:
+            print(f"failing seed: ENGRAM_SEED={seed}")
+            raise
+        for operator, count in counts.items():
+            seen[operator] += count
+    assert min(seen.values()) >= MODELS // 20, seen
