@@ -296,7 +296,18 @@ def _add(lowering: Lowering, node: FloatNode) -> None:
 
 def _multiply(lowering: Lowering, node: FloatNode) -> None:
     a, b, scale_a, scale_b = _both(lowering, node)
-    key = lowering.emit("MUL", (a, b), **_pairs(lowering, node, scale_a, [scale_b]))
+    ratio = scale_a * scale_b / lowering.scales[node.name]
+    multiplier, shift = multiplier_shift(ratio, node.source)
+    low, high = lowering.clamp(node)
+    key = lowering.emit(
+        "MUL",
+        (a, b),
+        multiplier=multiplier,
+        shift=shift,
+        dtype=I8,
+        minimum=low,
+        maximum=high,
+    )
     lowering.put(node, key)
 
 

@@ -56,8 +56,6 @@ def _matmul(call: Call) -> FloatNode:
 
 
 def _batch_norm(call: Call) -> FloatNode:
-    if call.get("training", False):
-        raise call.refuse("batch normalization is in training mode; call model.eval() first")
     mean, variance = call.required("running_mean"), call.required("running_var")
     scale = 1 / np.sqrt(variance.astype(np.float64) + call.get("eps", 1e-5))
     if call.get("weight") is not None:
@@ -311,6 +309,9 @@ def read_torch(path: Path) -> FloatGraph:
     ImportRefused : unsafe or damaged file, or a node that no row of `TARGETS` reads
     """
     reader = Reader(Archive(path))
+    for call in reader.calls:
+        if call.get("training", False) or call.get("train", False):
+            raise call.refuse("the network was exported in training mode; call model.eval() first")
     nodes = []
     for call in reader.calls:
         target = call.target
