@@ -88,7 +88,10 @@ def read_arrays(path: Path) -> dict[str, np.ndarray[Any, Any]]:
         if isinstance(loaded, np.ndarray):
             return {"": loaded}
         with loaded:
-            return {name: loaded[name] for name in loaded.files}
+            arrays = {name: loaded[name] for name in loaded.files}
+        if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+            raise ValueError  # a zip of something else
+        return arrays
     except OSError as error:
         reason = error.strerror or "not an array file"
         raise CliError(
