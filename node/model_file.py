@@ -89,20 +89,25 @@ def read_arrays(path: Path) -> dict[str, np.ndarray[Any, Any]]:
             return {"": loaded}
         with loaded:
             arrays = {name: loaded[name] for name in loaded.files}
-        if not all(isinstance(array, np.ndarray) for array in arrays.values()):
-            raise ValueError  # a zip of something else
-        return arrays
     except OSError as error:
         reason = error.strerror or "not an array file"
         raise CliError(
             "E-MODEL-001", f"{path} cannot be read ({reason}); check the path."
         ) from error
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise CliError(
-            "E-MODEL-005",
-            f"{path} is not an array file: write it with numpy.save (one array)"
-            " or numpy.savez (several).",
-        ) from error
+        raise _no_arrays(path) from error
+    # numpy reads any zip, and gives bytes for what is no array.
+    if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+        raise _no_arrays(path)
+    return arrays
+
+
+def _no_arrays(path: Path) -> CliError:
+    return CliError(
+        "E-MODEL-005",
+        f"{path} is not an array file: write it with numpy.save (one array)"
+        " or numpy.savez (several).",
+    )
 
 
 def write_atomically(path: Path, data: bytes) -> None:

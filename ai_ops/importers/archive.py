@@ -6,6 +6,7 @@ one reads the graph as data and the tensors as bytes, and refuses everything els
 """
 
 import json
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,9 @@ from ai_ops.importers.float_graph import FloatArray
 MAXIMUM_BYTES = 2 << 30
 MAXIMUM_GRAPH_BYTES = 64 << 20
 MAXIMUM_ENTRIES = 20_000
+MAXIMUM_DEPTH = 100
+# A string (an open one reaches to the end, so that scanning stays linear) or a bracket.
+TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[][{}]', re.DOTALL)
 SCHEMA_MAJOR = 8
 # torch._export.serde.schema.ScalarType; bfloat16 (13) is widened by hand below.
 DTYPES = {5: "<i8", 6: "<f2", 7: "<f4", 8: "<f8", 13: "<u2"}
@@ -43,7 +47,7 @@ class Archive:
                 self._read(bundle, path)
         except zipfile.BadZipFile:
             raise ImportRefused(f"{path} is not a .pt2 archive: {SAVE_AGAIN}") from None
-        except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        except (KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
             raise ImportRefused(f"{path} is a damaged .pt2 archive ({error!r})") from None
 
     def _read(self, bundle: zipfile.ZipFile, path: Path) -> None:
@@ -69,7 +73,7 @@ class Archive:
         if order != b"little":
             raise ImportRefused(f"{path} was saved on a big-endian machine; save it on another")
 
-        program = json.loads(bundle.read(files[models[0]]))
+        program = _parse(bundle.read(files[models[0]]))
         if program["schema_version"]["major"] != SCHEMA_MAJOR:
             found = program["schema_version"]["major"]
             raise ImportRefused(
@@ -80,7 +84,7 @@ class Archive:
         self.tensors: dict[str, FloatArray] = {}
         stem = models[0].removeprefix("models/").removesuffix(".json")
         for folder, kind in (("weights", "weights"), ("constants", "constants")):
-            config = json.loads(bundle.read(files[f"data/{folder}/{stem}_{kind}_config.json"]))
+            config = _parse(bundle.read(files[f"data/{folder}/{stem}_{kind}_config.json"]))
             for name, entry in config["config"].items():
                 if entry["use_pickle"]:
                     raise ImportRefused(
@@ -89,6 +93,21 @@ class Archive:
                     )
                 raw = bundle.read(files[f"data/{folder}/{entry['path_name']}"])
                 self.tensors[name] = _tensor(name, entry["tensor_meta"], raw)
+
+
+def _parse(text: bytes) -> Any:
+    """Parse JSON of bounded depth: the standard parser recurses, and can end the process.
+
+    Raises
+    ------
+    ValueError : no JSON, or nested deeper than `MAXIMUM_DEPTH`
+    """
+    depth = 0
+    for token in TOKEN.finditer(text):
+        depth += {b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(token.group(), 0)
+        if depth > MAXIMUM_DEPTH:
+            raise ValueError("its JSON is nested too deeply")
+    return json.loads(text)
 
 
 def _tensor(name: str, meta: Mapping[str, Any], raw: bytes) -> FloatArray:

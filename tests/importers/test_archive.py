@@ -175,7 +175,7 @@ def _not_json(files: dict[str, bytes], trap: Path) -> None:
 
 def _deep(files: dict[str, bytes], trap: Path) -> None:
     del trap
-    files["models/m.json"] = b"[" * 100_000
+    files["models/m.json"] = b"[" * 1_000_000
 
 
 @pytest.mark.parametrize(
