@@ -16,9 +16,7 @@ def blob_base_fee(schedule: BlobSchedule, excess_blob_gas: int) -> int:
     return output // denominator
 
 
-def next_excess_blob_gas(
-    schedule: BlobSchedule, parent_excess: int, parent_used: int
-) -> int:
+def next_excess_blob_gas(schedule: BlobSchedule, parent_excess: int, parent_used: int) -> int:
     """Return the excess of a block from its parent's excess and blob gas used."""
     return max(0, parent_excess + parent_used - schedule.target_gas)
 

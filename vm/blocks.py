@@ -140,6 +140,10 @@ class Withdrawal:
             rlp.integer(self.amount),
         )
 
+    def encode(self) -> bytes:
+        """Return the canonical RLP encoding."""
+        return rlp.encode(self.as_rlp())
+
     @classmethod
     def from_rlp(cls, item: RlpItem) -> Withdrawal:
         """Build a withdrawal from a decoded RLP list; raises `vm.rlp.RlpError`."""

@@ -120,7 +120,7 @@ def _sum(p: _G2Point, q: _G2Point) -> _G2Point:
 def _in_subgroup(point: _G2Point) -> bool:
     """Whether the group order takes the point to infinity (double and add, most bit first)."""
     result = _INFINITY
-    for bit in bin(GROUP_ORDER)[2:]:
+    for bit in f"{GROUP_ORDER:b}":
         result = _double(result)
         if bit == "1":
             result = _sum(result, point)

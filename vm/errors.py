@@ -4,6 +4,7 @@
 
     VmError
     ├── InvalidTransaction   verdict: the same on every node
+    │   └── InferenceLimitExceeded   does not fit into this block's inference gas
     ├── InvalidBlock         verdict: the same on every node
     ├── CallFailed           outcome: a simulated call reverted or halted
     ├── SidecarMismatch      remote fault: whoever carried the block altered its sidecar
@@ -35,6 +36,24 @@ class InvalidTransaction(VmError):
         super().__init__(reason)
         self.reason = reason
         self.permanent = permanent
+
+
+class InferenceLimitExceeded(InvalidTransaction):
+    """A transaction whose inferences do not fit into what is left of the block's limit.
+
+    Parameters
+    ----------
+    gas, limit : int
+        Inference gas of the block with this transaction, and the chain's limit.
+    """
+
+    def __init__(self, gas: int, limit: int) -> None:
+        super().__init__(
+            f"inference gas limit exceeded: the block would use {gas}, the limit is {limit}",
+            permanent=False,
+        )
+        self.gas = gas
+        self.limit = limit
 
 
 class InvalidBlock(VmError):

@@ -73,7 +73,7 @@ def execute_transaction(state: EngramState, transaction: Transaction, index: int
     refund = _set_delegations(state, transaction)
     message = _message(state, transaction, contract, refund)
     _warm_up(state, transaction, message)
-    state.inference.begin_transaction(index, draw_limit=transaction.gas_limit - floor)
+    state.inference.begin_transaction(index, transaction.gas_limit, floor)
     context = transaction_context(sender, price, transaction.blob_hashes)
     computation = _run(state, message, context)
     gas_left, drawn = computation.get_gas_remaining(), state.inference.drawn

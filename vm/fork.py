@@ -7,7 +7,6 @@ database classes are not used: the executor, the transition and the journal are 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from eth.abc import ComputationAPI
 from eth.typing import JournalDBCheckpoint
@@ -17,14 +16,17 @@ from eth.vm.forks.prague.computation import PragueComputation
 from eth.vm.forks.prague.state import PragueState
 from eth_typing import Address, BlockNumber, Hash32
 
+from ai_ops.backends.reference import ReferenceBackend
 from vm.blobs import blob_base_fee
 from vm.blocks import ZERO_HASH, Header
 from vm.config import VmConfig
 from vm.crypto import use_native_backends
 from vm.database import KeyValueStore, Overlay
 from vm.errors import LocalFault
+from vm.inference import InferenceLedger, new_ledger
 from vm.journal import JournaledState
-from vm.no_inference import NoInference
+from vm.models import ModelStore
+from vm.opcodes import OPCODES, PRECOMPILES
 from vm.precompiles import MENDED_PRECOMPILES
 from vm.system_contracts import HISTORY_ADDRESS, HISTORY_WINDOW
 
@@ -37,7 +39,7 @@ _BLOCK_HASH_DEPTH = 256
 class PlainComputation(PragueComputation):
     """A frame of Prague with py-evm's known faults mended."""
 
-    _precompiles = {**PragueComputation.get_precompiles(), **MENDED_PRECOMPILES}
+    _precompiles = {**PragueComputation.get_precompiles(), **MENDED_PRECOMPILES}  # noqa: RUF012  # as py-evm declares it
 
     @property
     def is_origin_computation(self) -> bool:
@@ -53,15 +55,38 @@ class PlainComputation(PragueComputation):
         """Charge nothing: the executor has the words of a creation in the intrinsic gas."""
 
 
+class InferenceComputation(PlainComputation):
+    """The same frame with the inference instructions and precompiles."""
+
+    opcodes = {**PlainComputation.opcodes, **OPCODES}  # noqa: RUF012
+    _precompiles = {**PlainComputation.get_precompiles(), **PRECOMPILES}  # noqa: RUF012
+
+
 class EngramState(PragueState):
     """World state and block context as opcodes see them.
+
+    Parameters
+    ----------
+    config : VmConfig
+    store : KeyValueStore
+        Trie nodes, code and chunks; never written.
+    state_root : bytes
+        The state to start from.
+    header : Header
+        The block being run: number, coinbase, base fee and so on; its roots are not read.
+    block_hash_of : callable, optional
+        From the number of an ancestor of ``header`` to its hash. Without it BLOCKHASH reads the
+        history contract's storage, which holds the same hashes on a chain that has it in genesis.
+    ledger : InferenceLedger, optional
+        Where inferences are recorded; a fresh one by default.
 
     Attributes
     ----------
     vm_config : VmConfig
     journal : JournaledState
+    overlay : Overlay
+        What the block writes to the store, complete after ``journal.commit_root()``.
     inference : InferenceLedger
-        Records, draws and credits of this block; `NoInference` when the chain has none.
     """
 
     def __init__(
@@ -71,13 +96,14 @@ class EngramState(PragueState):
         state_root: bytes,
         header: Header,
         block_hash_of: BlockHashOf | None = None,
+        ledger: InferenceLedger | None = None,
     ) -> None:
         # BaseState would build py-evm's account database: not called.
         self.vm_config = config
         self.overlay = Overlay(store)
         self.journal = JournaledState(self.overlay, state_root)
-        self.computation_class = PlainComputation
-        self.inference: Any = NoInference()
+        self.computation_class = InferenceComputation if config.ai else PlainComputation
+        self.inference = ledger or _ledger(config)
         self.header = header
         self._block_hash_of = block_hash_of
         self.execution_context = ExecutionContext(
@@ -183,9 +209,7 @@ class EngramState(PragueState):
     def has_code_or_nonce(self, address: Address) -> bool:
         """Whether a creation at this address collides; storage counts too (EIP-7610)."""
         fields = self.journal.fields(address)
-        return bool(
-            fields.nonce or self.get_code(address) or self.journal.has_storage(address)
-        )
+        return bool(fields.nonce or self.get_code(address) or self.journal.has_storage(address))
 
     def account_exists(self, address: Address) -> bool:
         """Whether the state has an account here, empty or not."""
@@ -205,7 +229,7 @@ class EngramState(PragueState):
 
     # -- storage and access sets -----------------------------------------------------------------
 
-    def get_storage(self, address: Address, slot: int, from_journal: bool = True) -> int:  # noqa: FBT001, FBT002
+    def get_storage(self, address: Address, slot: int, from_journal: bool = True) -> int:
         """Return a slot's value now, or at the start of the transaction."""
         if from_journal:
             return self.journal.storage(address, slot)
@@ -241,6 +265,12 @@ class EngramState(PragueState):
     def set_transient_storage(self, address: Address, slot: int, value: bytes) -> None:
         """Write a transient slot."""
         self.journal.set_transient(address, slot, value)
+
+
+def _ledger(config: VmConfig) -> InferenceLedger:
+    if config.ai:
+        return new_ledger(config)
+    return InferenceLedger(ModelStore(ReferenceBackend(), config.limits))
 
 
 def transaction_context(

@@ -43,7 +43,6 @@ class AccountFields(NamedTuple):
             code_hash=rlp.as_bytes(code_hash, 32),
         )
 
-
     @property
     def is_empty(self) -> bool:
         """Whether the account is empty in the sense of EIP-161; its storage does not matter."""
@@ -146,7 +145,7 @@ class JournaledState:
         self._change(self._accounts, address, fields)
         self._written[address] = None
         if fields is not None and fields.is_empty:
-            self._change(self._touched, address, True)  # noqa: FBT003
+            self._change(self._touched, address, True)
 
     def touch(self, address: bytes) -> None:
         """Mark an account for removal if it exists and stays empty; do nothing otherwise."""
@@ -229,7 +228,7 @@ class JournaledState:
     def mark_warm(self, key: bytes | tuple[bytes, int]) -> None:
         """Remember an access until the transaction ends or reverts past it."""
         if key not in self._warm:
-            self._change(self._warm, key, True)  # noqa: FBT003
+            self._change(self._warm, key, True)
 
     def transient(self, address: bytes, slot: int) -> bytes:
         """Return a transient slot (EIP-1153); empty when unset."""

@@ -109,8 +109,7 @@ def validate_transaction(
     want = most_wei(transaction)
     if sender.balance < want:
         raise InvalidTransaction(
-            f"insufficient funds for gas * price + value: {who} "
-            f"have {sender.balance} want {want}",
+            f"insufficient funds for gas * price + value: {who} have {sender.balance} want {want}",
             permanent=False,
         )
 
