@@ -110,7 +110,7 @@ MENDED_PRECOMPILES: dict[Address, Precompile] = {
 
 @cache
 def _trusted_setup() -> Any:
-    path = Path(eth.__file__).parent / "_utils" / "kzg_trusted_setup.txt"
+    path = Path(eth.__file__).parent.joinpath("_utils", "kzg_trusted_setup.txt")
     return ckzg.load_trusted_setup(str(path), 0)
 
 
