@@ -1,4 +1,4 @@
-"""A thin state with the inference instructions, for tests below the transition function."""
+"""Message calls on a state of our fork, for tests below the transition function."""
 
 from __future__ import annotations
 
@@ -6,23 +6,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from eth.abc import ComputationAPI
-from eth.constants import BLANK_ROOT_HASH
-from eth.db.atomic import AtomicDB
-from eth.vm.execution_context import ExecutionContext
-from eth.vm.forks.cancun.transaction_context import CancunTransactionContext
-from eth.vm.forks.prague.computation import PragueComputation
-from eth.vm.forks.prague.state import PragueState
 from eth.vm.message import Message
-from eth_typing import Address, BlockNumber, Hash32
+from eth_typing import Address
 
 from ai_ops import merkle
 from ai_ops.backends.reference import ReferenceBackend
 from ai_ops.graph import Model
 from ai_ops.model import encode_model
+from vm.blocks import Header
 from vm.config import VmConfig
+from vm.fork import EngramState, transaction_context
 from vm.inference import InferenceLedger
 from vm.models import ModelStore
-from vm.opcodes import OPCODES, PRECOMPILES
 from vm.registry import calls
 from vm.registry.layout import (
     INFERENCE_ADDRESS,
@@ -30,6 +25,7 @@ from vm.registry.layout import (
     STUB_CODE,
     model_address,
 )
+from vm.trie import EMPTY_ROOT
 
 AUTHOR = b"\xa1" * 20
 CALLER = b"\xca" * 20
@@ -38,34 +34,23 @@ GAS = 10_000_000
 BLOCK = 100
 
 
-class InferenceComputation(PragueComputation):
-    opcodes = {**PragueComputation.opcodes, **OPCODES}  # noqa: RUF012 - as py-evm declares it
-    _precompiles = {  # noqa: RUF012 - as py-evm declares it
-        **PragueComputation.get_precompiles(),
-        **PRECOMPILES,
-    }
-
-
-class InferenceState(PragueState):
-    computation_class = InferenceComputation
+class InferenceState(EngramState):
+    """The fork's own state; chunks are in a dictionary that a test can damage."""
 
     def __init__(self, config: VmConfig) -> None:
-        context = ExecutionContext(
-            coinbase=Address(b"\xcb" * 20),
-            timestamp=1,
-            block_number=BlockNumber(BLOCK),
-            difficulty=0,
-            mix_hash=Hash32(bytes(32)),
+        header = Header(
+            parent_hash=bytes(32),
+            coinbase=b"\xcb" * 20,
+            state_root=EMPTY_ROOT,
+            number=BLOCK,
             gas_limit=60_000_000,
-            prev_hashes=(),
-            chain_id=config.chain_id,
-            base_fee_per_gas=1,
-            excess_blob_gas=0,
+            timestamp=1,
+            base_fee=1,
         )
-        super().__init__(AtomicDB(), context, BLANK_ROOT_HASH)
-        self.vm_config = config
+        ledger = InferenceLedger(ModelStore(ReferenceBackend(), config.limits))
+        nothing: dict[bytes, bytes] = {}
+        super().__init__(config, nothing, EMPTY_ROOT, header, ledger=ledger)
         self.chunk_store: dict[bytes, bytes] = {}
-        self.inference = InferenceLedger(ModelStore(ReferenceBackend(), config.limits))
         for address in (REGISTRY_ADDRESS, INFERENCE_ADDRESS):
             self.set_code(Address(address), STUB_CODE)
         self.begin()
@@ -77,13 +62,17 @@ class InferenceState(PragueState):
         return self.chunk_store.get(key)
 
     def begin(self, index: int = 0, gas_limit: int = GAS, floor: int = 21_000) -> None:
-        self.clear_transient_storage()
-        self.lock_changes()
+        self.journal.end_transaction()
         self.inference.begin_transaction(index, gas_limit, floor)
 
     def move_to_block(self, number: int) -> None:
         context: Any = self.execution_context
         context._block_number = number
+
+    def root(self) -> bytes:
+        """End the transaction and return the state root."""
+        self.journal.end_transaction()
+        return self.journal.commit_root()
 
 
 def new_state(**changes: Any) -> InferenceState:
@@ -113,9 +102,7 @@ def send(
         code=state.get_code(Address(to)),
         is_static=static,
     )
-    context = CancunTransactionContext(
-        gas_price=1, origin=Address(sender), blob_versioned_hashes=[]
-    )
+    context = transaction_context(sender, 1)
     return state.computation_class.apply_message(state, message, context)
 
 

@@ -318,16 +318,17 @@ class TestGas:
             "data": (calls.PUT_DATA, b"data"),
             "fee": (calls.SET_FEE, address, 5),
         }[step]
+        state.begin()
         before = state.snapshot()
         needed = registry(state, call[0], *call[1:], sender=AUTHOR).get_gas_used()
         state.revert(before)
-        root = state.make_state_root()
+        root = state.root()
         for gas in [*range(0, needed, max(1, needed // 60)), needed - 1]:
             short = registry(state, call[0], *call[1:], sender=AUTHOR, gas=gas)
             assert short.should_burn_gas
-            assert state.make_state_root() == root
+            assert state.root() == root
         assert registry(state, call[0], *call[1:], sender=AUTHOR, gas=needed).is_success
-        assert state.make_state_root() != root
+        assert state.root() != root
 
     def test_views_touch_no_access_set(self) -> None:
         state = new_state()
@@ -402,7 +403,7 @@ class TestViews:
 
 def test_a_reverted_creation_leaves_no_trace_in_state() -> None:
     state = new_state()
-    root = state.make_state_root()
+    root = state.root()
     call = calls.call_data(calls.CREATE_MODEL, header(b"model"))
     code = asm(
         "CALLDATASIZE", 0, 0, "CALLDATACOPY",
@@ -410,9 +411,9 @@ def test_a_reverted_creation_leaves_no_trace_in_state() -> None:
         "POP", 0, 0, "REVERT",
     )  # fmt: skip
     state.set_code(Address(CONTRACT), code)
-    root = state.make_state_root()
+    root = state.root()
     assert send(state, CONTRACT, call).is_error
-    assert state.make_state_root() == root
+    assert state.root() == root
 
 
 def test_the_stubs_are_visible_and_always_warm() -> None:
