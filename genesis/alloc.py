@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
 from genesis.errors import InvalidSpec
 from genesis.fields import Table, integer, octets
+from vm.transition import Account
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GenesisAccount:
-    """One account before block 1; ``balance`` in wei, storage words as integers."""
-
-    balance: int = 0
-    nonce: int = 0
-    code: bytes = b""
-    storage: Mapping[int, int] = field(default_factory=dict)
-
-
+GenesisAccount = Account
 Alloc = Mapping[bytes, GenesisAccount]
 
 BEACON_ROOTS_ADDRESS: Final = bytes.fromhex("000f3df6d732807ef1319fb7b8bb8522d0beac02")

@@ -45,6 +45,21 @@ ERRORS: Final[dict[str, ErrorEntry]] = {
         "The program failed in a way that it does not know.",
         "Run the command again with --debug and report the traceback.",
     ),
+    "E-CHAIN-001": ErrorEntry(
+        INPUT_REFUSED,
+        "The data directory holds another chain than the one asked for.",
+        "Name another folder, or leave the chain spec out to open what is there.",
+    ),
+    "E-CHAIN-002": ErrorEntry(
+        INPUT_REFUSED,
+        "A file is not a chain export of this format.",
+        "Check its name, or export it again; docs/spec/10-export.md describes the format.",
+    ),
+    "E-CHAIN-003": ErrorEntry(
+        INPUT_REFUSED,
+        "A chain export was cut short or damaged on its way.",
+        "Copy it again; the good blocks before the damage were kept.",
+    ),
     "E-GENESIS-001": ErrorEntry(
         INPUT_REFUSED,
         "A chain spec is malformed or contradicts itself.",
@@ -94,6 +109,16 @@ ERRORS: Final[dict[str, ErrorEntry]] = {
         LOCAL_FAULT,
         "This machine could not run the model.",
         "Free memory and run it again; the model and the input are fine.",
+    ),
+    "E-GENESIS-003": ErrorEntry(
+        INPUT_REFUSED,
+        "A chain spec gives a system contract's address other code.",
+        "Leave that account out of the alloc.",
+    ),
+    "E-GENESIS-004": ErrorEntry(
+        INPUT_REFUSED,
+        "A chain spec breaks a genesis check: its limits and prices do not fit together.",
+        "Change the limit that the message names.",
     ),
     "E-STORE-002": ErrorEntry(
         INPUT_REFUSED,
