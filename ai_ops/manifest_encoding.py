@@ -66,25 +66,30 @@ def decode_manifest(data: bytes) -> tuple[Manifest, int]:
     InvalidModel
         There is no canonical manifest within `MAXIMUM_MANIFEST_BYTES`.
     """
+    if rlp.read_extent(data, 0, len(data)).stop > MAXIMUM_MANIFEST_BYTES:
+        raise InvalidModel(ModelFault.MANIFEST_SIZE, "the manifest is above 65,536 bytes")
     item = rlp.read_item(data, 0, len(data))
     fields = rlp.read_fields(data, item, 7, "the manifest")
     if rlp.read_bytes(data, fields[0], "the format") != MAGIC:
         raise InvalidModel(ModelFault.FORMAT, "the bytes do not begin as an Engram model does")
     operator_set = rlp.read_unsigned(data, fields[1], MAXIMUM_DIMENSION, "the operator set")
     _check_operator_set(operator_set)
-    maximum_units = rlp.read_unsigned(data, fields[5], MAXIMUM_DIMENSION, "maximum_units")
-    _check_range(maximum_units, 1, MAXIMUM_DIMENSION, "maximum_units")
+    # The order of the reads is the order of the bytes: it decides which fault is reported.
+    name = _decode_name(rlp.read_bytes(data, fields[2], "the name"))
     inputs, outputs = (
         tuple(_decode_port(data, port) for port in rlp.read_list(data, ports, "the ports"))
         for ports in fields[3:5]
     )
+    maximum_units = rlp.read_unsigned(data, fields[5], MAXIMUM_DIMENSION, "maximum_units")
+    _check_range(maximum_units, 1, MAXIMUM_DIMENSION, "maximum_units")
+    graph_bytes = rlp.read_unsigned(data, fields[6], MAXIMUM_GRAPH_BYTES, "graph_bytes")
     manifest = Manifest(
         operator_set=operator_set,
-        name=_decode_name(rlp.read_bytes(data, fields[2], "the name")),
+        name=name,
         inputs=inputs,
         outputs=outputs,
         maximum_units=maximum_units,
-        graph_bytes=rlp.read_unsigned(data, fields[6], MAXIMUM_GRAPH_BYTES, "graph_bytes"),
+        graph_bytes=graph_bytes,
     )
     return manifest, item.stop
 
@@ -147,15 +152,20 @@ def _encode_port(port: Port) -> bytes:
 
 def _decode_port(data: bytes, item: rlp.Item) -> Port:
     fields = rlp.read_fields(data, item, 7, "a port")
+    name = _decode_name(rlp.read_bytes(data, fields[0], "a port's name"))
     tensor = decode_type(data, fields[1], fields[2])
+    mantissa = rlp.read_unsigned(data, fields[3], MAXIMUM_MANTISSA, "scale_mantissa")
+    exponent, minimum, maximum = (
+        _decode_i32(rlp.read_bytes(data, field, "a signed number")) for field in fields[4:]
+    )
     port = Port(
-        name=_decode_name(rlp.read_bytes(data, fields[0], "a port's name")),
+        name=name,
         dtype=tensor.dtype,
         shape=tensor.shape,
-        scale_mantissa=rlp.read_unsigned(data, fields[3], MAXIMUM_MANTISSA, "scale_mantissa"),
-        scale_exponent=_decode_i32(rlp.read_bytes(data, fields[4], "scale_exponent")),
-        minimum=_decode_i32(rlp.read_bytes(data, fields[5], "minimum")),
-        maximum=_decode_i32(rlp.read_bytes(data, fields[6], "maximum")),
+        scale_mantissa=mantissa,
+        scale_exponent=exponent,
+        minimum=minimum,
+        maximum=maximum,
     )
     _check_port(port)
     return port

@@ -33,6 +33,22 @@ def read_item(data: bytes, offset: int, end: int) -> Item:
     InvalidModel
         `TRUNCATED` or `NOT_CANONICAL`.
     """
+    item = read_extent(data, offset, end)
+    if item.stop > end:
+        raise InvalidModel(ModelFault.TRUNCATED, "the encoding ends inside an item")
+    if not item.is_list and item.stop - offset == 2 and data[item.start] < 0x80:
+        raise InvalidModel(ModelFault.NOT_CANONICAL, "a single byte uses the string form")
+    return item
+
+
+def read_extent(data: bytes, offset: int, end: int) -> Item:
+    """Read where the item at `offset` says that it finishes, be that beyond `end` or not.
+
+    Raises
+    ------
+    InvalidModel
+        `TRUNCATED` or `NOT_CANONICAL`, by the item's length alone.
+    """
     if offset >= end:
         raise InvalidModel(ModelFault.TRUNCATED, "the encoding ends where an item should begin")
     prefix = data[offset]
@@ -51,10 +67,6 @@ def read_item(data: bytes, offset: int, end: int) -> Item:
         start += width
         if length <= _SHORT:
             raise InvalidModel(ModelFault.NOT_CANONICAL, "a short length uses the long form")
-    if length > end - start:
-        raise InvalidModel(ModelFault.TRUNCATED, "the encoding ends inside an item")
-    if not is_list and length == 1 and data[start] < 0x80:
-        raise InvalidModel(ModelFault.NOT_CANONICAL, "a single byte uses the string form")
     return Item(is_list=is_list, start=start, stop=start + length)
 
 

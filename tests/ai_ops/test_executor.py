@@ -15,10 +15,11 @@ from ai_ops.backends.base import Kernel
 from ai_ops.dtype import Array, DType
 from ai_ops.errors import BackendFault, InputFault, InvalidInput
 from ai_ops.executor import LoadedModel, check_input, load, run_exact
-from ai_ops.graph import Model, Node, Value
-from ai_ops.model import encode_model, head_of
+from ai_ops.graph import Graph, Model, Node, Value
+from ai_ops.model import build_model, encode_model, head_of
+from ai_ops.operators import make_node
 from ai_ops.validate import DEFAULT_LIMITS, ModelFacts, units_from_input, validate
-from tests.ai_ops.models import lenet, mlp, port
+from tests.ai_ops.models import lenet, mlp, port, weight
 
 
 def facts_of(model: Model) -> ModelFacts:
@@ -140,3 +141,23 @@ def test_a_fault_is_local_and_the_reference_answers(kernel: Kernel) -> None:
     with pytest.raises(BackendFault):
         faulty.run(bytes(8), 1)
     assert run_exact(faulty, bytes(8), 1) == loaded(model).run(bytes(8), 1)
+
+
+def test_a_result_never_depends_on_earlier_calls() -> None:
+    """Cortex let a model place a result on its own weights; three calls gave three answers."""
+    pair = dict.fromkeys(("multiplier_a", "multiplier_b"), 2**30)
+    node = make_node(
+        "ADD", (0, 1), **pair, shift_a=30, shift_b=30, dtype=1, minimum=-128, maximum=127
+    )
+    graph = Graph(weights=(weight(4),), nodes=(node,), outputs=(2,))
+    model = build_model(
+        name="sum",
+        inputs=(port("x", DType.I8, (4,)),),
+        outputs=(port("y", DType.I8, (4,)),),
+        graph=graph,
+        weights=bytes([10, 20, 30, 40]),
+    )
+    for backend in ("reference", "cpu"):
+        ready = load(model, facts_of(model), select_backend(backend))
+        answers = [ready.run(bytes([1, 2, 3, 4]), 1).output for _ in range(3)]
+        assert answers == [bytes([11, 22, 33, 44])] * 3
