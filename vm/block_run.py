@@ -60,6 +60,8 @@ class BlockRun:
         self.receipts: list[Receipt] = []
         self.gas_used = 0
         self.blob_gas_used = 0
+        self.requests: tuple[bytes, ...] = ()
+        self.ran_inference = False
         system_call(self.state, BEACON_ROOTS_ADDRESS, header.parent_beacon_block_root)
         system_call(self.state, HISTORY_ADDRESS, header.parent_hash)
 
@@ -83,11 +85,14 @@ class BlockRun:
             blob_base_fee=self.state.blob_base_fee,
         )
         checkpoint, mark = self.state.journal.checkpoint(), self.state.inference.mark()
+        written = self.state.overlay.mark()
         outcome = execute_transaction(self.state, transaction, len(self.transactions))
         inference_gas = self.state.inference.total_gas
+        self.ran_inference |= len(self.state.inference.records) > mark.records
         if inference_gas > self.config.inference_gas_limit:
             self.state.journal.revert(checkpoint)
             self.state.inference.roll_back(mark)
+            self.state.overlay.roll_back(written)
             self.state.journal.end_transaction()
             raise InferenceLimitExceeded(inference_gas, self.config.inference_gas_limit)
         self.state.journal.end_transaction()
@@ -105,7 +110,7 @@ class BlockRun:
             self._withdraw(withdrawal)
         self.state.journal.remove_touched_empty_accounts()
         self.state.journal.end_transaction()
-        requests = block_requests(self.state, self.receipts)
+        self.requests = block_requests(self.state, self.receipts)
         header = replace(
             self.header,
             state_root=self.state.journal.commit_root(),
@@ -115,7 +120,7 @@ class BlockRun:
             gas_used=self.gas_used,
             withdrawals_root=withdrawals_root(withdrawals),
             blob_gas_used=self.blob_gas_used,
-            requests_hash=requests_hash(requests),
+            requests_hash=requests_hash(self.requests),
         )
         return BlockResult(
             block=Block(

@@ -38,6 +38,15 @@ class Overlay:
         """Remember ``value`` for ``key``."""
         self._writes[key] = value
 
+    def mark(self) -> int:
+        """Return a point to which `roll_back` can return."""
+        return len(self._writes)
+
+    def roll_back(self, mark: int) -> None:
+        """Forget the keys put for the first time since ``mark``."""
+        while len(self._writes) > mark:
+            self._writes.popitem()
+
     @property
     def writes(self) -> Mapping[bytes, bytes]:
         """Everything put so far, in the order of the first write."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+
+from ai_ops.backends.reference import ReferenceBackend
 from vm.blobs import next_excess_blob_gas
 from vm.block_run import BlockRun, withdrawals_root
 from vm.blocks import EMPTY_OMMERS_HASH, Block, Header
@@ -10,20 +13,31 @@ from vm.database import KeyValueStore
 from vm.errors import InvalidBlock, InvalidTransaction, SidecarMismatch
 from vm.fees import gas_limit_bounds, next_base_fee
 from vm.fork import BlockHashOf
-from vm.records import Difference, Sidecar, first_difference
+from vm.inference import InferenceLedger
+from vm.models import ModelStore
+from vm.records import (
+    REQUEST_TYPE,
+    Sidecar,
+    first_difference,
+    first_inconsistency,
+    inference_request,
+)
+from vm.requests import requests_hash
 from vm.results import BlockResult
 from vm.trie import ordered_root
 
 MAX_EXTRA_DATA_BYTES = 32
 
-# Compared after execution, in this order: the first that differs says most about the cause.
+_log = logging.getLogger(__name__)
+
+# Compared after execution. The first that differs is named: the others mostly follow from it.
 _EXECUTED_FIELDS = (
+    "requests_hash",
     "gas_used",
     "blob_gas_used",
     "receipts_root",
     "logs_bloom",
     "state_root",
-    "requests_hash",
 )
 
 
@@ -62,21 +76,87 @@ def import_block(
     check_header(config, parent, block.header)
     check_body(block)
     run = BlockRun(config, store, parent, block.header, block_hash_of=block_hash_of)
+    try:
+        result = _execute(run, block)
+        agrees = result.block.header == block.header
+    except InvalidBlock:
+        if not _fast_backend_ran(run):
+            raise
+        agrees = False
+    if not agrees and _fast_backend_ran(run):
+        run, result = _recompute(run, store, parent, block, block_hash_of)
+    if result.block.header != block.header:
+        raise _invalid(run, block.header, result, sidecar)
+    difference = first_difference(result.sidecar, sidecar) if sidecar is not None else None
+    if difference is not None:
+        raise SidecarMismatch(
+            f"the block is valid but the sidecar is not its own: {difference.what}",
+            transaction=difference.transaction_index,
+            call=difference.call_index,
+            step=difference.step,
+        )
+    return result
+
+
+def _execute(run: BlockRun, block: Block) -> BlockResult:
     for index, transaction in enumerate(block.transactions):
         try:
             run.add(transaction)
         except InvalidTransaction as error:
             raise InvalidBlock(error.reason, transaction=index) from error
-    result = run.finish(block.withdrawals)
-    compare(block.header, result)
-    difference = first_difference(result.sidecar, sidecar) if sidecar is not None else None
-    if difference is not None:
-        raise _mismatch(difference)
-    return result
+    return run.finish(block.withdrawals)
+
+
+def _fast_backend_ran(run: BlockRun) -> bool:
+    backend = run.state.inference.models.backend
+    return run.ran_inference and not isinstance(backend, ReferenceBackend)
+
+
+def _recompute(
+    run: BlockRun,
+    store: KeyValueStore,
+    parent: Header,
+    block: Block,
+    block_hash_of: BlockHashOf | None,
+) -> tuple[BlockRun, BlockResult]:
+    """Run the block again on the reference alone, before anything is called invalid.
+
+    An inference's output can change anything after it, so the whole block is run again. When the
+    reference agrees with the header, the fast backend gave a wrong byte: it is switched off.
+    """
+    again = BlockRun(
+        run.config,
+        store,
+        parent,
+        block.header,
+        block_hash_of=block_hash_of,
+        ledger=InferenceLedger(ModelStore(ReferenceBackend(), run.config.limits)),
+    )
+    result = _execute(again, block)
+    if result.block.header == block.header:
+        run.state.inference.models.disable_fast_backend()
+        _log.critical(
+            "the fast tensor backend computed block %d wrongly and has been switched off; "
+            "the reference backend agrees with the block",
+            block.number,
+        )
+    return again, result
 
 
 def check_header(config: VmConfig, parent: Header, header: Header) -> None:
     """Check what follows from the parent's header alone; raises InvalidBlock."""
+    excess = next_excess_blob_gas(config.blobs, parent.excess_blob_gas, parent.blob_gas_used)
+    expected: dict[str, bytes | int] = {
+        "parent_hash": parent.hash,
+        "ommers_hash": EMPTY_OMMERS_HASH,
+        "difficulty": 0,
+        "nonce": bytes(8),
+        "number": parent.number + 1,
+        "base_fee": next_base_fee(config, parent),
+        "excess_blob_gas": excess,
+    }
+    for name, value in expected.items():
+        _require(name, getattr(header, name), value)
     lowest, highest = gas_limit_bounds(config, parent)
     if not lowest <= header.gas_limit <= highest:
         raise InvalidBlock(
@@ -90,18 +170,6 @@ def check_header(config: VmConfig, parent: Header, header: Header) -> None:
         raise InvalidBlock(f"extra_data has {len(header.extra_data)} bytes, at most 32 allowed")
     if header.gas_used > header.gas_limit:
         raise InvalidBlock(f"gas_used {header.gas_used} exceeds gas_limit {header.gas_limit}")
-    excess = next_excess_blob_gas(config.blobs, parent.excess_blob_gas, parent.blob_gas_used)
-    expected: dict[str, bytes | int] = {
-        "parent_hash": parent.hash,
-        "ommers_hash": EMPTY_OMMERS_HASH,
-        "difficulty": 0,
-        "nonce": bytes(8),
-        "number": parent.number + 1,
-        "base_fee": next_base_fee(config, parent),
-        "excess_blob_gas": excess,
-    }
-    for name, value in expected.items():
-        _require(name, getattr(header, name), value)
 
 
 def check_body(block: Block) -> None:
@@ -111,14 +179,38 @@ def check_body(block: Block) -> None:
     _require("withdrawals_root", block.header.withdrawals_root, withdrawals_root(block.withdrawals))
 
 
-def compare(claimed: Header, result: BlockResult) -> None:
-    """Compare a header with what execution computed; raises InvalidBlock at the first mismatch."""
-    for name in _EXECUTED_FIELDS:
-        ours, theirs = getattr(result.block.header, name), getattr(claimed, name)
-        if ours == theirs:
-            continue
-        reason = f"{name} mismatch: header {_shown(theirs)}, execution {_shown(ours)}"
-        raise InvalidBlock(reason)
+def _invalid(
+    run: BlockRun, claimed: Header, result: BlockResult, sidecar: Sidecar | None
+) -> InvalidBlock:
+    """Name the first field that differs; with a sidecar that the header commits to, the step."""
+    executed = result.block.header
+    reason = next(
+        f"{name} mismatch: header {_shown(getattr(claimed, name))}, "
+        f"execution {_shown(getattr(executed, name))}"
+        for name in _EXECUTED_FIELDS
+        if getattr(executed, name) != getattr(claimed, name)
+    )
+    if sidecar is None or not _commits_to(claimed, run, sidecar):
+        return InvalidBlock(reason)
+    difference = first_difference(result.sidecar, sidecar)
+    if difference is None:
+        return InvalidBlock(reason)
+    return InvalidBlock(
+        f"{reason}; inference differs: {difference.what}",
+        transaction=difference.transaction_index,
+        call=difference.call_index,
+        step=difference.step,
+    )
+
+
+def _commits_to(header: Header, run: BlockRun, sidecar: Sidecar) -> bool:
+    """Whether the header's 0xa1 request is this sidecar's, the other requests being as executed."""
+    if first_inconsistency(sidecar) is not None:
+        return False
+    others = [request for request in run.requests if request[0] != REQUEST_TYPE]
+    if sidecar.records:
+        others.append(inference_request(sidecar.records))
+    return requests_hash(others) == header.requests_hash
 
 
 def _require(name: str, claimed: bytes | int, expected: bytes | int) -> None:
@@ -130,12 +222,3 @@ def _require(name: str, claimed: bytes | int, expected: bytes | int) -> None:
 
 def _shown(value: bytes | int) -> str:
     return f"0x{value.hex()}" if isinstance(value, bytes) else str(value)
-
-
-def _mismatch(difference: Difference) -> SidecarMismatch:
-    return SidecarMismatch(
-        f"sidecar does not match its block: {difference.what}",
-        transaction=difference.transaction_index,
-        call=difference.call_index,
-        step=difference.step,
-    )

@@ -81,7 +81,8 @@ class JournaledState:
         self._accounts: dict[bytes, AccountFields | None] = {}
         self._written: dict[bytes, None] = {}
         self._storages: dict[bytes, _Storage] = {}
-        self._codes: dict[bytes, bytes] = {}
+        self._new_codes: dict[bytes, bytes] = {}
+        self._read_codes: dict[bytes, bytes] = {}
         self._warm: dict[bytes | tuple[bytes, int], bool] = {}
         self._transient: dict[tuple[bytes, int], bytes] = {}
         self._originals: dict[tuple[bytes, int], int] = {}
@@ -162,19 +163,19 @@ class JournaledState:
         """Return the code with this keccak-256 hash."""
         if code_hash == EMPTY_KECCAK:
             return b""
-        found = self._codes.get(code_hash)
+        found = self._new_codes.get(code_hash) or self._read_codes.get(code_hash)
         if found is None:
             found = self._overlay.get(code_hash)
             if found is None:
                 raise LocalFault(f"code {code_hash.hex()} is missing from the database")
-            self._codes[code_hash] = found
+            self._read_codes[code_hash] = found
         return found
 
     def set_code(self, address: bytes, code: bytes) -> None:
         """Give an account code; empty code removes it."""
         code_hash = keccak(code)
         # Content-addressed, so a revert may leave it behind: only code in use is ever stored.
-        self._codes[code_hash] = code
+        self._new_codes[code_hash] = code
         self.set_account(address, self.fields(address)._replace(code_hash=code_hash))
 
     # -- storage -------------------------------------------------------------------------------
@@ -250,28 +251,33 @@ class JournaledState:
             self._commit_storage(address, storage)
         for address in self._written:
             fields = self._accounts[address]
-            if fields is None:
-                self._trie.delete(keccak(address))
-                continue
-            if fields.code_hash in self._codes:
-                self._overlay.put(fields.code_hash, self._codes[fields.code_hash])
-            self._trie.set(keccak(address), fields.encode())
+            if fields is not None and fields.code_hash in self._new_codes:
+                self._overlay.put(fields.code_hash, self._new_codes[fields.code_hash])
+            _write(self._trie, keccak(address), b"" if fields is None else fields.encode())
         self._written.clear()
         return self._trie.commit(self._overlay.put)
 
     def _commit_storage(self, address: bytes, storage: _Storage) -> None:
         for slot in storage.written:
             value = storage.values[slot]
-            if value:
-                storage.trie.set(slot_key(slot), rlp.encode(rlp.integer(value)))
-            else:
-                storage.trie.delete(slot_key(slot))
+            encoded = rlp.encode(rlp.integer(value)) if value else b""
+            _write(storage.trie, slot_key(slot), encoded)
         storage.written.clear()
         storage.root = storage.trie.commit(self._overlay.put)
         fields = self.account(address)
         if fields is not None and fields.storage_root != storage.root:
             self._accounts[address] = fields._replace(storage_root=storage.root)
             self._written[address] = None
+
+
+def _write(trie: Trie, key: bytes, value: bytes) -> None:
+    """Set a key, or delete it when empty; a value that is there already changes no node."""
+    if (trie.get(key) or b"") == value:
+        return
+    if value:
+        trie.set(key, value)
+    else:
+        trie.delete(key)
 
 
 def slot_key(slot: int) -> bytes:

@@ -1,4 +1,4 @@
-"""The state transition's public face: build, import, simulate."""
+"""The state transition's public face: build, import, simulate, trace."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from vm.results import (
     CallResult,
     Rejection,
 )
+from vm.simulation import call, estimate_gas
+from vm.tracing import InferenceTrace, trace_inference
 
 __all__ = [
     "Account",
@@ -21,9 +23,13 @@ __all__ = [
     "BuildResult",
     "CallRequest",
     "CallResult",
+    "InferenceTrace",
     "Rejection",
     "build_block",
+    "call",
     "draft_header",
+    "estimate_gas",
     "genesis_block",
     "import_block",
+    "trace_inference",
 ]
