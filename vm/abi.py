@@ -1,7 +1,8 @@
 """The contract ABI for the fixed signatures of the two precompiles: strict, canonical, small.
 
-Only the types those signatures use exist. Decoding accepts exactly the canonical encoding: what
-decodes is re-encoded and compared, so there is one byte string per value and no offset tricks.
+Only the types those signatures use exist. Decoding accepts the canonical encoding only: what
+decodes is re-encoded and compared, so there are no offset tricks. Bytes after it are ignored, for
+Vyper sends its whole argument buffer.
 """
 
 from __future__ import annotations
@@ -62,13 +63,13 @@ def decode(types: Sequence[str], data: bytes) -> tuple[Value, ...]:
     Raises
     ------
     AbiError
-        When `data` is not exactly `encode(types, values)` for some values.
+        When `data` does not begin with `encode(types, values)` for some values.
     """
     values: list[Value] = []
     for position, kind in enumerate(types):
         head = _word_at(data, WORD * position)
         values.append(_decode_tail(kind, data, head) if kind in DYNAMIC else _value(kind, head))
-    if encode(types, values) != data:
+    if not data.startswith(encode(types, values)):
         raise AbiError("the arguments are not in canonical form")
     return tuple(values)
 

@@ -93,7 +93,7 @@ class ModelStore:
         manifest = self._manifests.get(model_id)
         if manifest is None:
             # A manifest is at most as long as a chunk.
-            first = chunks.load_chunk(registry, chunks.load_digests(registry, model)[0])
+            first = chunks.load_chunk(registry, chunks.load_digest(registry, model, 0))
             manifest, size = decode_manifest(first)
             self._manifests.put(model_id, manifest, size)
         return manifest

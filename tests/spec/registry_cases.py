@@ -98,7 +98,7 @@ def entry_cases() -> list[Any]:
         simple("G-4", "a view through DELEGATECALL", (),
                {"code": forward("DELEGATECALL", REGISTRY_ADDRESS),
                 "data": calls.call_data(calls.MODEL_COUNT).hex()}),
-        simple("G-4", "not canonical", (), raw(create + "00")),
+        simple("G-4", "not canonical", (), raw(create[:-2] + "01")),
         simple("G-4", "short of the entry gas", (), raw(create, gas=2_000)),
     ]  # fmt: skip
 

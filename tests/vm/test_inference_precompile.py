@@ -79,7 +79,7 @@ def test_a_failure_reverts_with_the_error_of_the_opcode(case: str) -> None:
         b"",
         b"\1\2\3\4",
         calls.call_data(INFER, b"\1" * 20, b"x")[:-1],
-        calls.call_data(INFER, b"\1" * 20, b"x") + bytes(32),
+        calls.call_data(INFER, b"\1" * 20, b"x")[:-1] + b"\1",
         abi.selector(INFER),
         abi.selector(INFER_BATCH) + (64).to_bytes(32, "big") * 2 + (2**255).to_bytes(32, "big"),
     ],
@@ -88,7 +88,9 @@ def test_malformed_calls_revert_without_data(data: bytes) -> None:
     computation = send(new_state(), INFERENCE_ADDRESS, data)
     assert (computation.is_error, computation.should_burn_gas) == (True, False)
     assert computation.output == b""
-    assert computation.get_gas_used() == ACCESS
+    words = PRICES.hash_word_gas * abi.words(len(data))
+    batch = data[:4] == abi.selector(INFER_BATCH)
+    assert computation.get_gas_used() == ACCESS + (words if batch else 0)
 
 
 @pytest.mark.parametrize("selector", FUNCTIONS)
@@ -100,6 +102,12 @@ def test_value_reverts(selector: bytes) -> None:
     assert state.get_balance(Address(CALLER)) == 5
 
 
+def decoding(items: tuple[bytes, ...]) -> int:
+    """Gas of the batch's own call data."""
+    data = calls.call_data(INFER_BATCH, bytes(20), items)
+    return PRICES.hash_word_gas * abi.words(len(data))
+
+
 class TestBatch:
     def test_items_are_answered_in_order(self) -> None:
         state, model = new_state(), mlp()
@@ -109,7 +117,7 @@ class TestBatch:
         (outputs,) = eth_abi_decode(("bytes[]",), computation.output)
         assert outputs == tuple(answer(model, item, len(item) // ROW).output for item in items)
         assert [record.call_index for record in state.inference.records] == [0, 1, 2]
-        assert computation.get_gas_used() == state.inference.total_gas
+        assert computation.get_gas_used() == state.inference.total_gas + decoding(items)
 
     def test_an_empty_batch_answers_an_empty_array(self) -> None:
         state = new_state()
@@ -123,7 +131,7 @@ class TestBatch:
         computation = send(state, INFERENCE_ADDRESS, calls.call_data(INFER_BATCH, address, items))
         assert computation.output == abi.encode_error("InferenceFailed(uint16)", (503,))
         (record,) = state.inference.records
-        assert computation.get_gas_used() == record.gas + ACCESS + PRICES.word_gas
+        assert computation.get_gas_used() == record.gas + ACCESS + PRICES.word_gas + decoding(items)
         assert not state.inference.is_loaded(state, address)
 
     def test_an_item_that_cannot_be_paid_halts_the_frame(self) -> None:
@@ -131,7 +139,7 @@ class TestBatch:
         address = deploy(state, mlp())
         call = calls.call_data(INFER_BATCH, address, (bytes(ROW), bytes(ROW)))
         needed = send(state, INFERENCE_ADDRESS, call).get_gas_used()
-        for gas, finished in ((needed - 1, 1), (ACCESS, 0)):
+        for gas, finished in ((needed - 1, 1), (ACCESS, 0), (50, 0)):
             state.inference.records.clear()
             state.begin()
             computation = send(state, INFERENCE_ADDRESS, call, gas=gas)

@@ -48,6 +48,10 @@ def _parse(computation: ComputationAPI) -> tuple[Callable[..., bytes], tuple[Any
     if data[:4] not in FUNCTIONS:
         raise abi.AbiError("the precompile has no such function")
     signature, run = FUNCTIONS[data[:4]]
+    if signature == INFER_BATCH:
+        # Many small items take far longer to decode than to copy.
+        prices = config_of(computation.state).prices
+        computation.consume_gas(prices.hash_word_gas * abi.words(len(data)), reason="decode batch")
     return run, abi.decode(argument_types(signature), data[4:])
 
 

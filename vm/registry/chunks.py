@@ -55,6 +55,13 @@ def load_digests(registry: Registry, model: bytes) -> tuple[bytes, ...]:
     return split_digests(load_chunk(registry, name))
 
 
+def load_digest(registry: Registry, model: bytes, index: int) -> bytes:
+    """Return one leaf digest of a created model."""
+    name = registry.word(model, layout.DIGESTS).to_bytes(DIGEST_BYTES, "big")
+    content = load_chunk(registry, name)
+    return content[DIGEST_BYTES * index : DIGEST_BYTES * (index + 1)]
+
+
 def split_digests(content: bytes) -> tuple[bytes, ...]:
     """Cut a whole number of 32-byte digests apart."""
     return tuple(

@@ -62,7 +62,7 @@ def put_chunk(frame: Frame, model: bytes, index: int, data: bytes) -> bytes:
     if not 1 <= len(data) <= merkle.CHUNK_BYTES:
         raise Refusal("a chunk has 1 to 65536 bytes")
     digest = merkle.leaf_digest(data)
-    if digest != chunks.load_digests(frame.registry, model)[index]:
+    if digest != chunks.load_digest(frame.registry, model, index):
         raise Refusal("the chunk does not match its digest")
     _store(frame, digest, data)
     return b""

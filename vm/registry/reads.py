@@ -126,7 +126,7 @@ def model_info(registry: Registry, model: bytes) -> ModelInfo | None:
 
 def manifest(registry: Registry, model: bytes) -> Manifest:
     """Return the manifest of a callable model."""
-    first = chunks.load_digests(registry, model)[0]
+    first = chunks.load_digest(registry, model, 0)
     return decode_manifest(chunks.load_chunk(registry, first))[0]
 
 

@@ -88,7 +88,7 @@ def chunk_digest(frame: Frame, model: bytes, index: int) -> bytes:
     identity = facts.identity(frame.registry, model)
     if identity is None or index >= identity.chunks:
         raise Refusal("the model has no chunk of that index")
-    return abi.encode(("bytes32",), (chunks.load_digests(frame.registry, model)[index],))
+    return abi.encode(("bytes32",), (chunks.load_digest(frame.registry, model, index),))
 
 
 def model_count(frame: Frame) -> bytes:
