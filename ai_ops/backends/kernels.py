@@ -82,19 +82,17 @@ def conv2d_deep(
                 r = i * geometry[0] - geometry[4] + p * geometry[2]
                 for j in range(columns):
                     start = (j * geometry[1] - geometry[5]) * channels
-                    first, last = 0, row
-                    if r < 0 or r >= height:
-                        last = 0
-                    else:
-                        first = max(0, -start)
-                        last = min(row, run - start)
                     at = p * row
-                    for t in range(min(first, row)):
-                        patch[j, at + t] = 0
-                    for t in range(first, last):
-                        patch[j, at + t] = flat[b, r, start + t]
-                    for t in range(max(last, 0), row):
-                        patch[j, at + t] = 0
+                    inside = r >= 0 and r < height
+                    if inside and start >= 0 and start + row <= run:
+                        for t in range(row):
+                            patch[j, at + t] = flat[b, r, start + t]
+                    else:
+                        for t in range(row):
+                            patch[j, at + t] = 0
+                        if inside:
+                            for t in range(max(0, -start), min(row, run - start)):
+                                patch[j, at + t] = flat[b, r, start + t]
             for j in range(columns):
                 for o in range(w.shape[0]):
                     acc = np.int32(0)

@@ -9,7 +9,7 @@ import pytest
 
 from ai_ops.dtype import DType
 from ai_ops.errors import InvalidModel, ModelFault
-from ai_ops.graph import Graph, Model, Node, TensorType
+from ai_ops.graph import AttributeValue, Graph, Model, Node, TensorType
 from ai_ops.model import build_model, decode_head, decode_model, encode_model, head_of, head_size
 from ai_ops.operators import make_node
 from ai_ops.rlp import write_bytes, write_list
@@ -17,7 +17,13 @@ from ai_ops.validate import DEFAULT_LIMITS, Limits, validate
 from tests.ai_ops.models import mlp, port, weight
 
 FULL = {"minimum": -128, "maximum": 127}
-RESCALED = {"multipliers": (1,), "shifts": (1,), "dtype": 1, "minimum": -128, "maximum": 127}
+RESCALED: dict[str, AttributeValue] = {
+    "multipliers": (1,),
+    "shifts": (1,),
+    "dtype": 1,
+    "minimum": -128,
+    "maximum": 127,
+}
 MILLIONS = replace(DEFAULT_LIMITS, operators=10**6)
 
 
@@ -71,8 +77,9 @@ def squaring() -> Model:
 
 def pool_of(size: int) -> Model:
     """Ask for a window of 65,535 x 65,535 over a padded pixel."""
-    attributes = {"kernel": (size, size), "strides": (1, 1), "padding": (size - 1,) * 4}
-    node = make_node("MAX_POOL2D", (0,), **attributes)
+    node = make_node(
+        "MAX_POOL2D", (0,), kernel=(size, size), strides=(1, 1), padding=(size - 1,) * 4
+    )
     return single((node,), (1,), shape=(1, 1, 1, 1), out=(1, size, size, 1))
 
 
