@@ -50,6 +50,8 @@ GROUPS: Final[dict[str, str]] = {
 }
 
 COMMANDS: Final[tuple[Command, ...]] = (
+    Command("devnet", "node.commands.devnet", "start a development chain on this machine"),
+    Command("model deploy", "node.commands.model_deploy", "put a model on a chain"),
     Command("model import", "node.commands.model_import", "turn a float network into a model"),
     Command("model inspect", "node.commands.model_inspect", "show what is in a model file"),
     Command("model run", "node.commands.model_run", "run a model on an input file"),
@@ -145,8 +147,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if debug:
             raise
+        # The errors of storage, genesis and chain carry the code of their row themselves.
+        code = getattr(error, "code", None)
+        if isinstance(code, str) and code in ERRORS and code != "E-BUG-001":
+            return _complain(code, _sentence(str(error)), ERRORS[code].exit_code)
         what = " ".join(f"{type(error).__name__}: {error}".split())
         return _complain("E-BUG-001", f"Unexpected failure ({what}); {_remedy()}", LOCAL_FAULT)
+
+
+def _sentence(text: str) -> str:
+    line = " ".join(text.split())
+    return line[:1].upper() + line[1:] + ("" if line.endswith((".", "!", "?")) else ".")
 
 
 def _remedy() -> str:

@@ -38,7 +38,7 @@ class ErrorEntry:
     remedy: str
 
 
-# Codes are never reused; areas: BUG, CHAIN, DATA, GENESIS, KEY, MODEL, NET, STORE, USE.
+# Codes are never reused; areas: BUG, CHAIN, DEPLOY, GENESIS, KEY, MODEL, NET, STORE, USE.
 ERRORS: Final[dict[str, ErrorEntry]] = {
     "E-BUG-001": ErrorEntry(
         LOCAL_FAULT,
@@ -60,6 +60,41 @@ ERRORS: Final[dict[str, ErrorEntry]] = {
         "A chain export was cut short or damaged on its way.",
         "Copy it again; the good blocks before the damage were kept.",
     ),
+    "E-DEPLOY-001": ErrorEntry(
+        INPUT_REFUSED,
+        "The model file cannot be read.",
+        "Check the name of the file.",
+    ),
+    "E-DEPLOY-002": ErrorEntry(
+        INPUT_REFUSED,
+        "The file is not a model.",
+        "Make one with `engram model import`.",
+    ),
+    "E-DEPLOY-003": ErrorEntry(
+        INPUT_REFUSED,
+        "The chain has no model registry.",
+        "Name the node of an Engram chain with --rpc.",
+    ),
+    "E-DEPLOY-004": ErrorEntry(
+        INPUT_REFUSED,
+        "The node refused a transaction or a call.",
+        "Mend what the message names and run the same command again: it goes on where it stopped.",
+    ),
+    "E-DEPLOY-005": ErrorEntry(
+        LOCAL_FAULT,
+        "A transaction was not mined in time, or it failed on chain.",
+        "Run the same command again: it goes on where it stopped.",
+    ),
+    "E-DEPLOY-006": ErrorEntry(
+        INPUT_REFUSED,
+        "The registry rejected the model for good.",
+        "Check the file with `engram model inspect` against the limits of the chain.",
+    ),
+    "E-DEPLOY-008": ErrorEntry(
+        INPUT_REFUSED,
+        "The account cannot pay for the upload.",
+        "Send it more, or upload from another account.",
+    ),
     "E-GENESIS-001": ErrorEntry(
         INPUT_REFUSED,
         "A chain spec is malformed or contradicts itself.",
@@ -69,6 +104,21 @@ ERRORS: Final[dict[str, ErrorEntry]] = {
         INPUT_REFUSED,
         "A chain spec has a key that no version knows.",
         "Check its spelling; docs/spec/09-genesis.md lists all keys.",
+    ),
+    "E-KEY-001": ErrorEntry(
+        INPUT_REFUSED,
+        "The mnemonic is not valid.",
+        "Check its words and their order.",
+    ),
+    "E-KEY-002": ErrorEntry(
+        INPUT_REFUSED,
+        "The private key file cannot be read or holds no private key.",
+        "Give a file with 64 hex digits and nothing else.",
+    ),
+    "E-KEY-003": ErrorEntry(
+        INPUT_REFUSED,
+        "The node does not hold the key of the account.",
+        "Sign here with --private-key-file, or name an account that `eth_accounts` lists.",
     ),
     "E-MODEL-001": ErrorEntry(
         INPUT_REFUSED,
@@ -119,6 +169,36 @@ ERRORS: Final[dict[str, ErrorEntry]] = {
         INPUT_REFUSED,
         "A chain spec breaks a genesis check: its limits and prices do not fit together.",
         "Change the limit that the message names.",
+    ),
+    "E-NET-001": ErrorEntry(
+        LOCAL_FAULT,
+        "The port is in use.",
+        "Stop what uses it, or choose another with --port.",
+    ),
+    "E-NET-002": ErrorEntry(
+        LOCAL_FAULT,
+        "There is no node at the address.",
+        "Start one with `engram devnet`, or name another with --rpc.",
+    ),
+    "E-NET-003": ErrorEntry(
+        LOCAL_FAULT,
+        "What answers at the address is not a JSON-RPC node.",
+        "Check the address and the port.",
+    ),
+    "E-NET-004": ErrorEntry(
+        USAGE,
+        "The address of the node is malformed.",
+        "Write it as http://HOST:PORT.",
+    ),
+    "E-NET-005": ErrorEntry(
+        LOCAL_FAULT,
+        "The host or port cannot be bound.",
+        "Choose an address of this machine, and a port from 1024 upward.",
+    ),
+    "E-NET-006": ErrorEntry(
+        INPUT_REFUSED,
+        "The node is on another chain than the one expected.",
+        "Name the node of that chain with --rpc.",
     ),
     "E-STORE-002": ErrorEntry(
         INPUT_REFUSED,

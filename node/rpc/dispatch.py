@@ -39,12 +39,15 @@ class DispatchLimits:
         Wait for a method that runs in a thread; afterwards the caller gets a timeout.
     threads : int
         Heavy reads at the same time.
+    writers : int
+        Transactions on their way at the same time; those that wait for a block share the next.
     """
 
     batch_items: int = 1_000
     answer_bytes: int = 25_000_000
     call_seconds: float = 60.0
     threads: int = 4
+    writers: int = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,8 @@ class Dispatcher:
         Name to row, all namespaces that are served.
     translate : callable
         Turns an exception of the node into an `RpcError`, or returns None for a bug.
+    begin : callable
+        Told the name of each method before it runs.
     observe : callable
         Told of each call after it was answered.
     """
@@ -75,6 +80,7 @@ class Dispatcher:
     node: Any
     methods: Mapping[str, Method]
     translate: Callable[[Exception], RpcError | None] = lambda _error: None
+    begin: Callable[[str], None] = lambda _method: None
     observe: Callable[[Served], None] = lambda _served: None
     limits: DispatchLimits = field(default_factory=DispatchLimits)
     _reads: trio.CapacityLimiter = field(init=False)
@@ -82,7 +88,7 @@ class Dispatcher:
 
     def __post_init__(self) -> None:
         self._reads = trio.CapacityLimiter(self.limits.threads)
-        self._writes = trio.CapacityLimiter(1)
+        self._writes = trio.CapacityLimiter(self.limits.writers)
 
     async def answer(self, body: bytes) -> bytes | None:
         """Return the body of the answer, or None when nothing is to be answered.
@@ -112,6 +118,7 @@ class Dispatcher:
             return encode_error(item.id, item.error)
         start = time.perf_counter()
         failure = None
+        self.begin(item.method)
         try:
             result = await self._run(item)
             answer = encode_result(item.id, result)
@@ -136,9 +143,10 @@ class Dispatcher:
         if method.weight is Weight.LIGHT:
             return method.run(self.node, *parsed)
         if method.weight is Weight.WRITE:
-            # Never abandoned: the caller must learn what became of the transaction.
+            # No deadline: the caller must learn what became of the transaction. Only the end
+            # of the node abandons it.
             return await trio.to_thread.run_sync(
-                method.run, self.node, *parsed, limiter=self._writes
+                method.run, self.node, *parsed, limiter=self._writes, abandon_on_cancel=True
             )
         with trio.move_on_after(self.limits.call_seconds):
             # The thread ends by its gas cap; until then it keeps its place in the limiter.

@@ -15,7 +15,7 @@ class Weight(enum.Enum):
 
     LIGHT = "on the event loop: microseconds, or one read of the database"
     HEAVY = "in a thread: executes the EVM or walks many blocks"
-    WRITE = "in the one thread that changes the chain"
+    WRITE = "in a thread, without a deadline: changes the chain"
 
 
 @dataclass(frozen=True, slots=True)

@@ -237,10 +237,18 @@ class _Connection:
                 taken += len(chunk)
 
 
-def describe(name: str, facts: dict[str, str]) -> str:
-    """Return the text of the page at `/`."""
-    lines = [f"{name}: this is the JSON-RPC endpoint of an Engram node.", ""]
-    lines += [f"{key:<12} {value}" for key, value in facts.items()]
+def describe(facts: dict[str, str], address: str) -> str:
+    """Return the text of the page at `/`.
+
+    Parameters
+    ----------
+    facts : dict
+        What to say about the node, in order.
+    address : str
+        `HOST:PORT` of this server, for the example.
+    """
+    lines = ["This is the JSON-RPC endpoint of an Engram node.", ""]
+    lines += [f"{key:<10}{value}" for key, value in facts.items()]
     call = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber", "params": []})
-    lines += ["", "Ask it by POST, for example:", f"  curl -d '{call}' http://HOST:PORT/", ""]
+    lines += ["", "Ask it by POST, for example:", f"  curl -d '{call}' http://{address}/", ""]
     return "\n".join(lines)

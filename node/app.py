@@ -1,0 +1,84 @@
+"""Composition of a node: chain, pool, producer and keys, as the RPC methods see them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+
+from node.accounts import Keyring
+from node.chain import Chain
+from node.mempool import Mempool
+from node.pool_errors import PoolError
+from node.producer import Producer
+from node.rpc.filters import FilterStore
+from vm.blobs import blob_base_fee
+from vm.blocks import Header
+from vm.fees import next_base_fee
+from vm.transactions import Transaction
+
+
+@dataclass(slots=True, kw_only=True)
+class Node:
+    """A node that produces its own blocks. Its methods may be called from any thread.
+
+    Attributes
+    ----------
+    coinbase : bytes
+        Who receives the tips, 20 bytes.
+    mine_on_demand : bool
+        Seal a block for each transaction, before its sender gets an answer.
+    call_gas_cap : int
+        Gas of eth_call and of an estimate.
+    """
+
+    chain: Chain
+    mempool: Mempool
+    producer: Producer
+    keyring: Keyring
+    coinbase: bytes
+    mine_on_demand: bool
+    call_gas_cap: int
+    filters: FilterStore = field(default_factory=lambda: FilterStore(clock=time.monotonic))
+    _gate: threading.Lock = field(default_factory=threading.Lock)
+
+    def submit(self, transaction: Transaction) -> bytes:
+        """Put a transaction in the pool, mine it when mining on demand, return its hash.
+
+        Raises
+        ------
+        PoolError
+            When the pool refuses it, or when no block can ever hold it.
+        """
+        self.mempool.add(transaction, int(time.time()))
+        if self.mine_on_demand:
+            with self._gate:
+                # While this thread waited, a block may have taken the transaction along.
+                if self.mempool.get(transaction.hash) is not None and self._minable():
+                    self.producer.seal()
+        if self.chain.transaction(transaction.hash) is None:
+            reason = self.mempool.dropped_reason(transaction.hash)
+            if reason is not None:
+                raise PoolError(reason)
+        return transaction.hash
+
+    def seal(self, timestamp: int | None = None) -> Header:
+        """Seal one block of what is pending, at a Unix time or now."""
+        with self._gate:
+            return self.producer.seal(timestamp)
+
+    def halt(self, timeout: float) -> bool:
+        """Seal nothing more; tell whether the last block was done within `timeout` seconds."""
+        return self._gate.acquire(timeout=timeout)
+
+    def next_base_fee(self, parent: Header | None = None) -> int:
+        """Return the base fee, in wei per gas, of the block after `parent` (the head)."""
+        return next_base_fee(self.chain.spec.vm_config, parent or self.chain.head)
+
+    def blob_fee(self, header: Header) -> int:
+        """Return the wei per blob gas in the block of `header`."""
+        return blob_base_fee(self.chain.spec.vm_config.blobs, header.excess_blob_gas)
+
+    def _minable(self) -> bool:
+        candidates = self.mempool.candidates(self.next_base_fee())
+        return next(candidates, None) is not None

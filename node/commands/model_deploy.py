@@ -1,0 +1,186 @@
+"""`engram model deploy`: a model file on a chain, with estimate, progress and resume."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from node.errors import ANSWER_IS_NO, DONE, CliError
+
+if TYPE_CHECKING:
+    from node.accounts import KeyedAccount
+    from node.deploy import Deployer
+    from node.model_upload import Upload
+    from node.rpc_client import RpcClient
+
+MAX_FILE_BYTES = 2**32
+
+DESCRIPTION = """\
+Upload a model (.egm) through a node, activate it, and check that contracts can call it.
+When it is interrupted, run it again: only what is missing is sent.
+
+By default the node's first account sends (a devnet holds the keys of its accounts); to sign on
+this machine instead, name a file that holds a private key in hex."""
+
+
+def address(text: str) -> bytes:
+    """Parse an address of the command line."""
+    if not re.fullmatch(r"0x[0-9a-fA-F]{40}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not an address")
+    return bytes.fromhex(text[2:])
+
+
+def whole(text: str) -> int:
+    """Parse a whole number below 2^63."""
+    if not re.fullmatch(r"[0-9]{1,19}", text) or int(text) >= 2**63:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+    return int(text)
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the command."""
+    parser = subparsers.add_parser(
+        "deploy",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("file", type=Path, metavar="FILE", help="the model (.egm)")
+    parser.add_argument(
+        "--rpc", default="http://127.0.0.1:8545", metavar="URL", help="node (default %(default)s)"
+    )
+    who = parser.add_mutually_exclusive_group()
+    who.add_argument(
+        "--from", dest="sender", type=address, metavar="ADDRESS",
+        help="account of the node that sends and becomes the author",
+    )  # fmt: skip
+    who.add_argument(
+        "--private-key-file", type=Path, metavar="FILE", help="sign here with the key in this file"
+    )
+    parser.add_argument(
+        "--fee-gas", type=whole, metavar="N", help="author fee per call, in gas (default: none)"
+    )
+    parser.add_argument("--chain-id", type=whole, metavar="N", help="refuse any other chain")
+    parser.add_argument("--yes", action="store_true", help="do not ask before paying")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Upload the model; return 0 when contracts can call it."""
+    from node.rpc_client import RpcClient, RpcRefusedError
+
+    data = _read_model(args.file)
+    key = None if args.private_key_file is None else _read_key(args.private_key_file)
+    with RpcClient(args.rpc) as client:
+        try:
+            return _run(args, data, key, client)
+        except RpcRefusedError as error:
+            raise CliError(
+                "E-DEPLOY-004",
+                f"The node refused {error.method} ({error.message}); mend that first.",
+            ) from error
+
+
+def _run(args: argparse.Namespace, data: bytes, key: KeyedAccount | None, client: RpcClient) -> int:
+    from ai_ops.errors import InvalidModel
+    from node import deploy, model_upload
+
+    chain_id = deploy.check_chain(client, args.chain_id)
+    author = deploy.choose_author(client, args.sender) if key is None else key.address
+    try:
+        upload = model_upload.plan(data, author)
+    except InvalidModel as error:
+        raise CliError(
+            "E-DEPLOY-002",
+            f"{args.file} is not a model ({error}); make one with `engram model import`.",
+        ) from error
+    deployer = deploy.Deployer(client=client, chain_id=chain_id, author=author, key=key)
+    if not _agreed(deployer, upload, asks=not args.yes):
+        return ANSWER_IS_NO
+    return _deploy(deployer, upload, args.fee_gas)
+
+
+def _deploy(deployer: Deployer, upload: Upload, fee_gas: int | None) -> int:
+    from node import deploy
+    from node.progress import Progress
+
+    bar = Progress(sys.stderr, "chunks", len(upload.chunks), "sent")
+    try:
+        found = deploy.deploy(deployer, upload, fee_gas, lambda done, _total: bar.update(done))
+    finally:
+        bar.finish()
+    print(f"model     0x{upload.address.hex()}")
+    print(f"status    {found.status.name.lower()}, {found.macs:,} multiply-accumulates a call")
+    print(f"paid      {deployer.gas_used:,} gas")
+    return DONE
+
+
+def _agreed(deployer: Deployer, upload: Upload, *, asks: bool) -> bool:
+    """Show what it will cost; ask when a person is there to answer."""
+    from node.model_upload import estimate
+    from vm.prices import InferencePrices
+    from vm.registry.facts import Status
+
+    status = deployer.info(upload.address).status
+    print(f"name      {upload.manifest.name}, {upload.size:,} bytes in {len(upload.chunks)} chunks")
+    print(f"model id  0x{upload.model_id.hex()}")
+    print(f"author    0x{upload.author.hex()}")
+    if status not in {Status.UNKNOWN, Status.CREATED}:
+        return True
+    missing = None if status is Status.UNKNOWN else deployer.missing(upload)
+    if missing is not None:
+        print(f"resumes   {len(upload.chunks) - len(missing)} chunks are on chain already")
+    gas = estimate(upload, InferencePrices(), missing)
+    wei = gas * deployer.gas_price()
+    print(f"costs     about {gas:,} gas = {_coins(wei)} ETH ({wei:,} wei)", flush=True)
+    balance = deployer.balance()
+    if balance < wei:
+        raise CliError(
+            "E-DEPLOY-008",
+            f"0x{upload.author.hex()} has {_coins(balance)} ETH and the upload costs about "
+            f"{_coins(wei)}; send it more first.",
+        )
+    if not asks or not sys.stdin.isatty():
+        return True
+    return input("Go on? [y/N] ").strip().lower() in {"y", "yes"}
+
+
+def _coins(wei: int) -> str:
+    """Write wei as whole coins with six decimals, without floats."""
+    micro = wei // 10**12
+    return f"{micro // 10**6}.{micro % 10**6:06d}"
+
+
+def _read_model(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise CliError(
+            "E-DEPLOY-001", f"{path} cannot be read ({error.strerror}); check the name."
+        ) from error
+    if not data or len(data) > MAX_FILE_BYTES:
+        raise CliError(
+            "E-DEPLOY-002",
+            f"{path} has {len(data):,} bytes and is not a model; make one with "
+            "`engram model import`.",
+        )
+    return data
+
+
+def _read_key(path: Path) -> KeyedAccount:
+    from node.accounts import from_private_key
+
+    try:
+        with path.open("rb") as file:
+            text = file.read(256).decode("ascii")
+        return from_private_key(text)
+    except OSError as error:
+        raise CliError(
+            "E-KEY-002", f"{path} cannot be read ({error.strerror}); check the name."
+        ) from error
+    except ValueError as error:
+        raise CliError(
+            "E-KEY-002", f"{path} does not hold a private key: 64 hex digits, nothing else."
+        ) from error

@@ -1,0 +1,152 @@
+"""`engram model deploy` against a devnet: fresh, resumed, refused."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from node import deploy, model_upload
+from node.rpc_client import RpcClient
+from tests.support.devnet import ROOT, Devnet, devnet
+from vm.prices import InferencePrices
+from vm.registry.facts import Status
+
+DIGITS = ROOT / "genesis" / "models" / "digits.egm"
+# The first and the second test account.
+FIRST = "f39fd6e51aad88f6f4ce6ab8827279cfffb92266"
+SECOND_KEY = "59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "node", "model", "deploy", *words],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def net() -> Iterator[Devnet]:
+    with devnet() as running:
+        yield running
+
+
+def test_deploy_then_again(net: Devnet) -> None:
+    answer = run(str(DIGITS), "--rpc", net.url, "--fee-gas", "500")
+    assert (answer.returncode, answer.stderr) == (0, "")
+    lines = dict(line.split(None, 1) for line in answer.stdout.splitlines())
+    (model,) = net.call("engram_listModels")
+    assert lines["model"] == model["address"]
+    assert lines["status"].startswith("active")
+    assert (model["status"], model["name"]) == ("active", "digits")
+    assert model["inputs"][0]["shape"] == [1, 1, 28, 28]
+    upload = model_upload.plan(DIGITS.read_bytes(), bytes.fromhex(FIRST))
+    paid = int(lines["paid"].split()[0].replace(",", ""))
+    estimated = model_upload.estimate(upload, InferencePrices(), None)
+    # The estimate leaves out the fee's transaction.
+    assert abs(estimated - paid) < 0.05 * paid
+    head = net.call("eth_blockNumber")
+    again = run(str(DIGITS), "--rpc", net.url)
+    assert again.returncode == 0
+    assert "paid      0 gas" in again.stdout
+    assert net.call("eth_blockNumber") == head
+
+
+def test_an_interrupted_upload_resumes_and_a_local_key_signs(net: Devnet, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("0x" + SECOND_KEY + "\n", encoding="utf-8")
+    from node.accounts import from_private_key
+
+    account = from_private_key(SECOND_KEY)
+    upload = model_upload.plan(DIGITS.read_bytes(), account.address)
+    client = net.client()
+    first = deploy.Deployer(client=client, chain_id=31337, author=account.address, key=account)
+    first.send_one(model_upload.create_call(upload), "creating the model")
+    assert first.info(upload.address).status is Status.CREATED
+    answer = run(str(DIGITS), "--rpc", net.url, "--private-key-file", str(key))
+    assert answer.returncode == 0, answer.stderr
+    assert "resumes" in answer.stdout
+    assert first.info(upload.address).status is Status.ACTIVE
+    client.close()
+
+
+@pytest.mark.parametrize(
+    ("words", "exit_code", "code"),
+    [
+        (["no/such.egm"], 3, "E-DEPLOY-001"),
+        (["pyproject.toml"], 3, "E-DEPLOY-002"),
+        ([str(DIGITS), "--rpc", "http://127.0.0.1:9"], 4, "E-NET-002"),
+        ([str(DIGITS), "--rpc", "http://host.invalid:1"], 4, "E-NET-002"),
+        ([str(DIGITS), "--rpc", "ftp://x"], 2, "E-NET-004"),
+        ([str(DIGITS), "--rpc", "http://[::"], 2, "E-NET-004"),
+        ([str(DIGITS), "--chain-id", "1"], 3, "E-NET-006"),
+        ([str(DIGITS), "--from", "0x" + "11" * 20], 3, "E-KEY-003"),
+        ([str(DIGITS), "--private-key-file", "pyproject.toml"], 3, "E-KEY-002"),
+        ([str(DIGITS), "--private-key-file", "no/such"], 3, "E-KEY-002"),
+    ],
+)
+def test_refusals(net: Devnet, words: list[str], exit_code: int, code: str) -> None:
+    head = net.call("eth_blockNumber")
+    rpc = [] if "--rpc" in words else ["--rpc", net.url]
+    answer = run(*words, *rpc)
+    assert (answer.returncode, answer.stdout) == (exit_code, ""), answer
+    assert answer.stderr.startswith(f"engram: {code}: ")
+    assert answer.stderr.count("\n") == 1
+    assert net.call("eth_blockNumber") == head
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"hello",
+        b"[]",
+        b'{"jsonrpc":"2.0","id":99,"result":"0x1"}',
+        b'{"jsonrpc":"2.0","id":1,"result":null}',
+        b'{"jsonrpc":"2.0","id":1,"error":"x"}',
+        json.dumps(
+            {"jsonrpc": "2.0", "id": 1, "error": {"code": -32601, "message": "no"}}
+        ).encode(),
+    ],
+)
+def test_what_is_no_node_is_told_in_one_sentence(body: bytes) -> None:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_args: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        answer = run(str(DIGITS), "--rpc", f"http://127.0.0.1:{server.server_address[1]}")
+        server.shutdown()
+    assert answer.returncode in {3, 4}
+    assert answer.stderr.startswith("engram: E-")
+    assert answer.stderr.count("\n") == 1
+    assert "E-BUG" not in answer.stderr
+
+
+def test_client_reconnects_after_an_idle_close(net: Devnet) -> None:
+    client = RpcClient(net.url)
+    assert client.call("eth_chainId") == "0x7a69"
+    # As if the node had closed it.
+    sock = client._connection.sock
+    assert sock is not None
+    sock.close()
+    client._connection.sock = None
+    assert client.call("eth_chainId") == "0x7a69"
+    client.close()
