@@ -73,7 +73,7 @@ def import_network(
     arrays = check_samples(original, samples)
     shapes = value_shapes(original, arrays)
     note = None
-    if path.suffix.lower() == ".onnx":
+    if path.suffix.lower() == ".onnx" and not original.notes:
         note = onnx_runtime_difference(path, original, arrays)
     graph = simplify(original)
     if not graph.nodes:

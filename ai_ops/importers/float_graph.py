@@ -7,7 +7,8 @@ operator          inputs        attributes
 conv              x             weight, bias (constants' names, bias may be None), strides, dilations,
                                 pads (top, left, bottom, right), groups
 dense             x             weight ([N, K]), bias
-affine            x             scale, shift: constants that broadcast over channels (axis 1)
+affine            x             scale, shift: constants of one number, or one per channel (axis 1);
+                                rank of x
 clamp             x             low, high (floats, may be infinite)
 max_pool          x             kernel, strides, pads, ceil_mode
 average_pool      x             kernel, strides, pads, ceil_mode, count_pads
@@ -18,6 +19,7 @@ reshape           x             shape (sample axis left out; one -1 allowed, 0 c
 transpose         x             axes (a permutation of 1..rank-1)
 pad               x             pads (top, left, bottom, right), zeros
 unary             x             function (a name of `float_run.FUNCTIONS`), parameter
+pointwise         x             nodes: unary, clamp, affine, add and multiply nodes over x alone
 softmax           x             axis, logarithm (bool)
 identity          x
 """

@@ -21,10 +21,14 @@ def _sigmoid(x: FloatArray, _p: float) -> FloatArray:
     return result
 
 
+def _erf(x: FloatArray, _p: float) -> FloatArray:
+    return np.asarray(_ERF(x), x.dtype)
+
+
 FUNCTIONS: dict[str, Callable[[FloatArray, float], FloatArray]] = {
     "sigmoid": _sigmoid,
     "tanh": lambda x, _: np.tanh(x),
-    "gelu": lambda x, _: 0.5 * x * (1 + _ERF(x / math.sqrt(2)).astype(x.dtype)),
+    "gelu": lambda x, p: 0.5 * x * (1 + _erf(x / math.sqrt(2), p)),
     "gelu_tanh": lambda x, _: (
         0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
     ),
@@ -35,7 +39,12 @@ FUNCTIONS: dict[str, Callable[[FloatArray, float], FloatArray]] = {
     "elu": lambda x, p: np.where(x >= 0, x, p * np.expm1(np.minimum(x, 0))),
     "softplus": lambda x, _: np.logaddexp(x, 0),
     "mish": lambda x, _: x * np.tanh(np.logaddexp(x, 0)),
+    "erf": _erf,
     "exp": lambda x, _: np.exp(x),
+    "log": lambda x, _: np.log(x),
+    "sqrt": lambda x, _: np.sqrt(x),
+    "power": lambda x, p: x**p,
+    "reciprocal": lambda x, _: 1 / x,
     "abs": lambda x, _: np.abs(x),
 }
 
@@ -142,6 +151,14 @@ def _softmax(node: FloatNode, _graph: FloatGraph, x: FloatArray) -> FloatArray:
     return result
 
 
+def _pointwise(node: FloatNode, graph: FloatGraph, x: FloatArray) -> FloatArray:
+    values = {node.inputs[0]: x}
+    for step in node.attributes["nodes"]:
+        value = OPERATORS[step.operator](step, graph, *(values[name] for name in step.inputs))
+        values[step.name] = value if step.clamp is None else np.clip(value, *step.clamp)
+    return values[node.attributes["nodes"][-1].name]
+
+
 Run = Callable[..., FloatArray]
 OPERATORS: dict[str, Run] = {
     "conv": _conv,
@@ -158,6 +175,7 @@ OPERATORS: dict[str, Run] = {
     "transpose": _transpose,
     "pad": _pad,
     "unary": lambda n, _, x: FUNCTIONS[n.attributes["function"]](x, n.attributes["parameter"]),
+    "pointwise": _pointwise,
     "softmax": _softmax,
     "identity": lambda _n, _g, x: x,
 }

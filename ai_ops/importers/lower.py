@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ai_ops.dtype import DType
 from ai_ops.importers.errors import ImportRefused
 from ai_ops.importers.float_graph import FloatArray, FloatGraph, FloatNode
-from ai_ops.importers.float_run import FUNCTIONS, ceil_extra
+from ai_ops.importers.float_run import FUNCTIONS, OPERATORS, ceil_extra
 from ai_ops.importers.lowering import Lowered, Lowering, Options, Shape
 from ai_ops.importers.scales import BIAS_LIMIT, LEVELS, multiplier_shift
 
@@ -183,7 +183,9 @@ def _table(
     x = lowering.places[node.inputs[0]]
     real = np.arange(DType.I8.minimum, DType.I8.maximum + 1) * float(x.scale)
     low, high = lowering.clamp(node)
-    steps = np.rint(function(real) / float(lowering.scales[node.name]))
+    with np.errstate(all="ignore"):  # integers that never occur may lie outside its domain
+        steps = np.rint(function(real) / float(lowering.scales[node.name]))
+    steps = np.nan_to_num(steps, nan=0.0)
     table = tuple(int(value) for value in np.clip(steps, low, high))
     lowering.put(node, lowering.emit("TABLE8", (x.key,), dtype=I8, table=table))
 
@@ -193,6 +195,11 @@ def _unary(lowering: Lowering, node: FloatNode) -> None:
     _table(lowering, node, lambda real: function(real, parameter))
 
 
+def _pointwise(lowering: Lowering, node: FloatNode) -> None:
+    compute = OPERATORS["pointwise"]
+    _table(lowering, node, lambda real: compute(node, lowering.graph, real[:, None])[:, 0])
+
+
 def _clamp(lowering: Lowering, node: FloatNode) -> None:
     x = lowering.places[node.inputs[0]]
     scale = float(x.scale)
@@ -200,6 +207,9 @@ def _clamp(lowering: Lowering, node: FloatNode) -> None:
         round(max(-LEVELS, min(LEVELS, node.attributes[bound] / scale)))
         for bound in ("low", "high")
     )
+    if (low, high) == (-LEVELS, LEVELS):
+        lowering.places[node.name] = x  # it limits nothing
+        return
     lowering.put(node, lowering.emit("CLAMP", (x.key,), minimum=low, maximum=high))
 
 
@@ -356,6 +366,7 @@ LOWER: dict[str, Callable[[Lowering, FloatNode], None]] = {
     "dense": _dense,
     "affine": _affine,
     "unary": _unary,
+    "pointwise": _pointwise,
     "clamp": _clamp,
     "max_pool": _max_pool,
     "average_pool": _average_pool,

@@ -1,5 +1,7 @@
 """An ONNX file as nodes with plain attributes and stored constants."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from ai_ops.importers.float_graph import FloatArray, FloatNode
 class OnnxNode:
     """One node of the file, with plain attributes."""
 
-    def __init__(self, reader: "Reader", proto: Any) -> None:
+    def __init__(self, reader: Reader, proto: Any) -> None:
         self.reader = reader
         self.operator: str = proto.op_type
         self.arguments = list(proto.input)
@@ -86,9 +88,15 @@ class Reader:
             entry.name for entry in model.graph.input if entry.name not in self.constants
         ]
         self.outputs = [entry.name for entry in model.graph.output]
+        self.nodes: dict[str, FloatNode] = {}
+        self.integers: dict[str, list[int]] = {}
+        self.requantizes = False
         graph = shape_inference.infer_shapes(model).graph
-        self.ranks = {
-            entry.name: len(entry.type.tensor_type.shape.dim)
+        self.shapes = {
+            entry.name: [
+                dim.dim_value if dim.HasField("dim_value") else -1
+                for dim in entry.type.tensor_type.shape.dim
+            ]
             for entry in [*graph.input, *graph.value_info, *graph.output]
             if entry.type.tensor_type.HasField("shape")
         }
@@ -114,6 +122,13 @@ class Reader:
 
     def rank(self, node: OnnxNode, name: str) -> int:
         """Return the rank of a value, which shape inference must know."""
-        if name not in self.ranks:
+        if name not in self.shapes:
             raise node.refuse(f"the rank of {name} is not known; give the file its shapes")
-        return self.ranks[name]
+        return len(self.shapes[name])
+
+    def sample_shape(self, node: OnnxNode) -> tuple[int, ...]:
+        """Return the shape of a node's result without the sample axis; all sizes must be known."""
+        shape = self.shapes.get(node.name, [-1, -1])[1:]
+        if -1 in shape:
+            raise node.refuse("the shape of its result is not known; give the file its shapes")
+        return tuple(shape)

@@ -8,18 +8,36 @@ from typing import Any
 import numpy as np
 
 from ai_ops.importers.errors import ExtraMissing, ImportRefused
-from ai_ops.importers.float_graph import FloatGraph, FloatNode
+from ai_ops.importers.float_graph import FloatArray, FloatGraph, FloatNode
 from ai_ops.importers.onnx_nodes import OnnxNode, Reader
+from ai_ops.importers.onnx_shapes import shape_integers
 from ai_ops.importers.replacements import unsupported
 
 MAXIMUM_BYTES = 2 << 30
 MAXIMUM_NODES = 20_000
 Pads = tuple[int, int, int, int]
+REQUANTIZED = (
+    "the file's own quantization of activations was replaced: the ranges are those of the samples"
+)
 
 
-def _pads(node: OnnxNode) -> Pads:
-    if node.get("auto_pad", "NOTSET") not in {"NOTSET", "VALID"}:
-        raise node.refuse("auto_pad is not read; write the pads out (onnxsim does)")
+def _pads(node: OnnxNode, kernel: tuple[int, ...]) -> Pads:
+    automatic = node.get("auto_pad", "NOTSET")
+    if automatic in {"SAME_UPPER", "SAME_LOWER"}:
+        sizes = node.reader.shapes.get(node.value(), [-1] * 4)[2:]
+        if -1 in sizes or len(sizes) != 2 or len(kernel) != 2:
+            raise node.refuse("auto_pad needs the size of its input; write the pads out")
+        both = []
+        for size, span, stride, dilation in zip(
+            sizes, kernel, _pair(node, "strides"), _pair(node, "dilations"), strict=True
+        ):
+            steps = -(-size // stride)
+            missing = max(0, (steps - 1) * stride + (span - 1) * dilation + 1 - size)
+            less = missing // 2
+            both.append(
+                (less, missing - less) if automatic == "SAME_UPPER" else (missing - less, less)
+            )
+        return both[0][0], both[1][0], both[0][1], both[1][1]
     pads = [int(value) for value in node.get("pads", [0, 0, 0, 0])]
     if len(pads) != 4:
         raise node.refuse("only two-dimensional windows are read")
@@ -43,7 +61,7 @@ def _conv(node: OnnxNode) -> FloatNode:
         bias=bias,
         strides=_pair(node, "strides"),
         dilations=_pair(node, "dilations"),
-        pads=_pads(node),
+        pads=_pads(node, node.required(1, "weight").shape[2:]),
         groups=int(node.get("group", 1)),
     )
 
@@ -73,7 +91,10 @@ def _batch_norm(node: OnnxNode) -> FloatNode:
     factor = scale / np.sqrt(variance.astype(np.float64) + node.get("epsilon", 1e-5))
     put = node.reader.put
     return node.node(
-        "affine", scale=put(node.name, factor), shift=put(node.name, bias - mean * factor)
+        "affine",
+        scale=put(node.name, factor),
+        shift=put(node.name, bias - mean * factor),
+        rank=node.reader.rank(node, node.value()),
     )
 
 
@@ -97,7 +118,7 @@ def _max_pool(node: OnnxNode) -> FloatNode:
         "max_pool",
         kernel=_pair(node, "kernel_shape"),
         strides=_pair(node, "strides"),
-        pads=_pads(node),
+        pads=_pads(node, _pair(node, "kernel_shape")),
         ceil_mode=bool(node.get("ceil_mode", 0)),
     )
 
@@ -109,7 +130,7 @@ def _average_pool(node: OnnxNode) -> FloatNode:
         "average_pool",
         kernel=_pair(node, "kernel_shape"),
         strides=_pair(node, "strides"),
-        pads=_pads(node),
+        pads=_pads(node, _pair(node, "kernel_shape")),
         count_pads=bool(node.get("count_include_pad", 0)),
     )
 
@@ -130,16 +151,31 @@ def _affine(node: OnnxNode, value: str, scale: Any, shift: Any) -> FloatNode:
         if any(size != 1 for axis, size in enumerate(full.shape) if axis != 1):
             raise node.refuse("its constant varies along an axis other than the channels")
         names.append(node.reader.put(node.name, full.reshape(-1)))
-    return node.node("affine", (value,), scale=names[0], shift=names[1])
+    return node.node("affine", (value,), scale=names[0], shift=names[1], rank=rank)
+
+
+def _bias(node: OnnxNode, value: str, bias: FloatArray) -> FloatNode | None:
+    """Return the dense layer `value` with a bias, when the constant is one along its last axis."""
+    maker = node.reader.nodes.get(value)
+    if maker is None or maker.operator != "dense" or maker.attributes["bias"] is not None:
+        return None
+    if bias.size != bias.shape[-1] or bias.size != len(
+        node.reader.constants[maker.attributes["weight"]]
+    ):
+        return None
+    attributes = {**maker.attributes, "bias": node.reader.put(node.name, bias.reshape(-1))}
+    return node.node("dense", maker.inputs, **attributes)
 
 
 def _add(sign: float) -> Callable[[OnnxNode], FloatNode]:
     def read(node: OnnxNode) -> FloatNode:
         first, second = node.constant(0), node.constant(1)
         if second is not None:
-            return _affine(node, node.value(0), 1.0, sign * second)
+            dense = _bias(node, node.value(0), sign * second) if second.ndim else None
+            return dense or _affine(node, node.value(0), 1.0, sign * second)
         if first is not None:
-            return _affine(node, node.value(1), sign, first)
+            dense = _bias(node, node.value(1), first) if first.ndim and sign > 0 else None
+            return dense or _affine(node, node.value(1), sign, first)
         if sign < 0:
             raise node.refuse("only the sum of two tensors is read; negate a layer's weights")
         return node.node("add", (node.value(0), node.value(1)))
@@ -166,12 +202,56 @@ def _flatten(node: OnnxNode) -> FloatNode:
 
 
 def _reshape(node: OnnxNode) -> FloatNode:
-    shape = [int(size) for size in node.required(1, "shape")]
+    shape = node.reader.integers.get(node.arguments[1])
+    if shape is None:
+        shape = [int(size) for size in node.required(1, "shape")]
     rest = tuple(shape[1:])
     first_is_batch = shape[0] in {0, node.reader.batch} or (shape[0] == -1 and -1 not in rest)
     if not first_is_batch or rest.count(-1) > 1:
         raise node.refuse("it mixes the sample axis with another; keep axis 0 apart")
     return node.node("reshape", shape=rest)
+
+
+def _resize_rank(node: OnnxNode) -> FloatNode:
+    return node.node("reshape", shape=node.reader.sample_shape(node))
+
+
+def _power(node: OnnxNode) -> FloatNode:
+    exponent = node.required(1, "exponent")
+    if exponent.size != 1:
+        raise node.refuse("its exponent is not one number")
+    return node.node("unary", function="power", parameter=float(exponent.reshape(-1)[0]))
+
+
+def _quantize(node: OnnxNode) -> FloatNode | None:
+    """Read QuantizeLinear and DequantizeLinear.
+
+    Constants are computed. A computed value is only limited to the range of its integers: that
+    limit is often a ReLU which the quantizer took out.
+    """
+    stored = node.constant(0)
+    scale, zero = node.required(1, "scale"), node.constant(2)
+    if stored is None and node.operator == "DequantizeLinear":
+        return node.node("identity")
+    unsigned = zero is None or zero.dtype == np.uint8
+    low, high = (0, 255) if unsigned else (-128, 127)
+    if stored is None:
+        if scale.size != 1 or (zero is not None and zero.dtype.name not in {"uint8", "int8"}):
+            raise node.refuse("only 8-bit quantization with one scale is read for computed values")
+        node.reader.requantizes = True
+        step, origin = float(scale.reshape(-1)[0]), 0 if zero is None else int(zero.reshape(-1)[0])
+        return node.node("clamp", low=(low - origin) * step, high=(high - origin) * step)
+    column = [1] * stored.ndim
+    if scale.ndim:
+        column[int(node.get("axis", 1))] = -1
+        scale = scale.reshape(column)
+        zero = None if zero is None else zero.reshape(column)
+    offset = np.float64(0) if zero is None else zero.astype(np.float64)
+    if node.operator == "DequantizeLinear":
+        node.reader.constants[node.name] = (stored.astype(np.float64) - offset) * scale
+    else:
+        node.reader.constants[node.name] = np.clip(np.rint(stored / scale) + offset, low, high)
+    return None
 
 
 def _transpose(node: OnnxNode) -> FloatNode:
@@ -220,7 +300,7 @@ def _hard_sigmoid(node: OnnxNode) -> FloatNode:
     return node.node("unary", function="hardsigmoid", parameter=0.0)
 
 
-OPERATORS: dict[str, Callable[[OnnxNode], FloatNode]] = {
+OPERATORS: dict[str, Callable[[OnnxNode], FloatNode | None]] = {
     "Conv": _conv,
     "Gemm": _gemm,
     "MatMul": _matmul,
@@ -237,6 +317,8 @@ OPERATORS: dict[str, Callable[[OnnxNode], FloatNode]] = {
     "Div": _divide,
     "Flatten": _flatten,
     "Reshape": _reshape,
+    "Squeeze": _resize_rank,
+    "Unsqueeze": _resize_rank,
     "Transpose": _transpose,
     "Concat": _concat,
     "Pad": _pad,
@@ -251,8 +333,16 @@ OPERATORS: dict[str, Callable[[OnnxNode], FloatNode]] = {
     "Elu": _unary("elu", 1.0),
     "Softplus": _unary("softplus"),
     "Mish": _unary("mish"),
+    "Erf": _unary("erf"),
     "Exp": _unary("exp"),
+    "Log": _unary("log"),
+    "Sqrt": _unary("sqrt"),
+    "Pow": _power,
+    "Reciprocal": _unary("reciprocal"),
     "Abs": _unary("abs"),
+    "Neg": lambda node: _affine(node, node.value(), -1.0, 0.0),
+    "QuantizeLinear": _quantize,
+    "DequantizeLinear": _quantize,
     "Identity": lambda node: node.node("identity"),
     "Dropout": lambda node: node.node("identity"),
 }
@@ -282,18 +372,20 @@ def read_onnx(path: Path) -> FloatGraph:
             f"{path} holds {len(model.graph.node)} nodes; 1 to {MAXIMUM_NODES} are read"
         )
     reader = Reader(model)
-    nodes = []
     for proto in model.graph.node:
         node = OnnxNode(reader, proto)
         if proto.op_type == "Constant" and isinstance(node.get("value"), np.ndarray):
             reader.constants[node.name] = node.get("value")
+        elif (integers := shape_integers(node)) is not None:
+            reader.integers[node.name] = integers
         elif proto.op_type not in OPERATORS or proto.domain not in {"", "ai.onnx"}:
             raise unsupported(node.source, proto.op_type)
-        else:
-            nodes.append(OPERATORS[proto.op_type](node))
+        elif (read := OPERATORS[proto.op_type](node)) is not None:
+            reader.nodes[read.name] = read
     return FloatGraph(
         inputs=tuple(reader.inputs),
         outputs=tuple(reader.outputs),
-        nodes=tuple(nodes),
+        nodes=tuple(reader.nodes.values()),
         constants={name: np.asarray(a, np.float32) for name, a in reader.constants.items()},
+        notes=(REQUANTIZED,) if reader.requantizes else (),
     )

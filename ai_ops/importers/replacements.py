@@ -28,7 +28,7 @@ REPLACEMENTS: tuple[tuple[tuple[str, ...], str], ...] = (
         "use the two-dimensional layer, with height 1 where needed",
     ),
     (
-        ("prelu", "rrelu", "selu", "celu", "softsign", "erf", "pow", "sqrt", "log", "sin", "cos"),
+        ("prelu", "rrelu", "selu", "celu", "softsign", "sin", "cos"),
         "use ReLU, LeakyReLU, ELU, Sigmoid, Tanh, GELU, SiLU or Hardswish",
     ),
     (

@@ -2,7 +2,8 @@
 
 1. identities leave, a trailing softmax leaves (with a note: the order of scores is unchanged);
 2. neighbouring affine maps become one, and fold into the convolution or dense layer before them;
-3. a clamp (ReLU, ReLU6, clip) fuses into the operator before it when nothing else reads that.
+3. a clamp (ReLU, ReLU6, clip) fuses into the operator before it when nothing else reads that;
+4. operations on single numbers join into one table (`pointwise`).
 """
 
 import math
@@ -13,6 +14,7 @@ import numpy as np
 
 from ai_ops.importers.errors import ImportRefused
 from ai_ops.importers.float_graph import FloatArray, FloatGraph, FloatNode, renamed
+from ai_ops.importers.pointwise import join_pointwise
 
 # Operators whose result is computed in wide integers and clamped once, so a clamp costs nothing.
 FUSES_CLAMP = frozenset({"conv", "dense", "affine", "add", "multiply"})
@@ -29,13 +31,14 @@ def simplify(graph: FloatGraph) -> FloatGraph:
     for rewrite in (
         drop_identities,
         drop_trailing_softmax,
-        join_gates,
         fold_pads,
+        shrink_affine,
         join_affine,
         fuse_clamps,
+        join_pointwise,
     ):
-        graph = rewrite(graph)
-    return drop_unused(graph)
+        graph = drop_unused(rewrite(graph))
+    return graph
 
 
 def drop_identities(graph: FloatGraph) -> FloatGraph:
@@ -74,28 +77,23 @@ def drop_trailing_softmax(graph: FloatGraph) -> FloatGraph:
     return _remove(graph, lambda node: node.operator == "softmax")
 
 
-def join_gates(graph: FloatGraph) -> FloatGraph:
-    """Rewrite ``x * sigmoid(x)``, which exporters write for SiLU, as one function of x."""
-    by_name = {node.name: node for node in graph.nodes}
-    nodes = [_joined_gate(node, by_name) or node for node in graph.nodes]
-    return drop_unused(graph.with_nodes(nodes))
-
-
-GATES = {"sigmoid": "silu", "hardsigmoid": "hardswish"}
-
-
-def _joined_gate(node: FloatNode, by_name: Mapping[str, FloatNode]) -> FloatNode | None:
-    if node.operator != "multiply":
-        return None
-    for value, gate in (node.inputs, node.inputs[::-1]):
-        maker = by_name.get(gate)
-        if maker is None or maker.operator != "unary" or maker.inputs != (value,):
-            continue
-        function = GATES.get(maker.attributes["function"])
-        if function is not None:
-            attributes = {"function": function, "parameter": 0.0}
-            return replace(node, operator="unary", inputs=(value,), attributes=attributes)
-    return None
+def shrink_affine(graph: FloatGraph) -> FloatGraph:
+    """Give an affine map that treats every channel alike constants of one number."""
+    constants = dict(graph.constants)
+    nodes = []
+    for node in graph.nodes:
+        parts = (
+            {part: constants[node.attributes[part]] for part in ("scale", "shift")}
+            if (node.operator == "affine")
+            else {}
+        )
+        if parts and all(array.size and np.ptp(array) == 0 for array in parts.values()):
+            names = {part: f"{node.name}.one.{part}" for part in parts}
+            constants |= {names[part]: array.reshape(-1)[:1] for part, array in parts.items()}
+            nodes.append(replace(node, attributes={**node.attributes, **names}))
+        else:
+            nodes.append(node)
+    return graph.with_nodes(nodes, constants=constants)
 
 
 def join_affine(graph: FloatGraph) -> FloatGraph:
@@ -109,7 +107,7 @@ def join_affine(graph: FloatGraph) -> FloatGraph:
         foldable = (
             node.operator == "affine"
             and before is not None
-            and before.operator in {"conv", "dense", "affine"}
+            and _takes(before, node, constants)
             and len(graph.consumers(original.inputs[0])) == 1
             and original.inputs[0] not in graph.outputs
         )
@@ -120,6 +118,15 @@ def join_affine(graph: FloatGraph) -> FloatGraph:
         names[node.name] = before.name
     outputs = tuple(names.get(name, name) for name in graph.outputs)
     return graph.with_nodes(nodes.values(), constants=constants, outputs=outputs)
+
+
+def _takes(before: FloatNode, affine: FloatNode, constants: Mapping[str, FloatArray]) -> bool:
+    """Tell whether the channels of an affine map are the rows of the weights before it."""
+    if before.operator == "dense":
+        # Of a rank-3 tensor, axis 1 is not the one that a dense layer makes.
+        sizes = {constants[affine.attributes[part]].size for part in ("scale", "shift")}
+        return affine.attributes["rank"] == 2 or sizes == {1}
+    return before.operator in {"conv", "affine"}
 
 
 def _folded(before: FloatNode, affine: FloatNode, constants: dict[str, FloatArray]) -> FloatNode:

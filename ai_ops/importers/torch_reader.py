@@ -69,6 +69,7 @@ def _batch_norm(call: Call) -> FloatNode:
         (call.value("input"),),
         scale=put(call.name, scale),
         shift=put(call.name, shift),
+        rank=len(call.reader.shapes[call.value("input")]),
     )
 
 
@@ -172,6 +173,7 @@ def _affine(call: Call, value: str, scale: Any, shift: Any) -> FloatNode:
         (value,),
         scale=call.reader.put(call.name, _per_channel(call, np.asarray(scale), shape)),
         shift=call.reader.put(call.name, _per_channel(call, np.asarray(shift), shape)),
+        rank=len(shape),
     )
 
 
@@ -289,6 +291,14 @@ TARGETS: dict[str, Callable[[Call], FloatNode]] = {
     "elu.default": _unary("elu", "alpha", 1.0),
     "softplus.default": _unary("softplus"),
     "mish.default": _unary("mish"),
+    "erf.default": _unary("erf"),
+    "exp.default": _unary("exp"),
+    "log.default": _unary("log"),
+    "sqrt.default": _unary("sqrt"),
+    "abs.default": _unary("abs"),
+    "reciprocal.default": _unary("reciprocal"),
+    "pow.Tensor_Scalar": _unary("power", "exponent"),
+    "neg.default": lambda call: _affine(call, call.value(), np.float32(-1.0), np.float32(0.0)),
     "dropout.default": _identity,
     "clone.default": _identity,
     "contiguous.default": _identity,
