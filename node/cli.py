@@ -50,6 +50,9 @@ GROUPS: Final[dict[str, str]] = {
 }
 
 COMMANDS: Final[tuple[Command, ...]] = (
+    Command("chain export", "node.commands.chain_export", "write a chain to one file"),
+    Command("chain import", "node.commands.chain_import", "execute and keep an exported chain"),
+    Command("chain verify", "node.commands.chain_verify", "execute a stored chain again"),
     Command("devnet", "node.commands.devnet", "start a development chain on this machine"),
     Command("model deploy", "node.commands.model_deploy", "put a model on a chain"),
     Command("model import", "node.commands.model_import", "turn a float network into a model"),

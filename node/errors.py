@@ -60,6 +60,36 @@ ERRORS: Final[dict[str, ErrorEntry]] = {
         "A chain export was cut short or damaged on its way.",
         "Copy it again; the good blocks before the damage were kept.",
     ),
+    "E-CHAIN-004": ErrorEntry(
+        INPUT_REFUSED,
+        "A block of an export breaks a rule; the blocks before it were kept.",
+        "Get the export from a node that you trust, and report where this one came from.",
+    ),
+    "E-CHAIN-005": ErrorEntry(
+        INPUT_REFUSED,
+        "The inference records beside a block were altered, though the block itself is valid.",
+        "Get the export from a node that you trust; the message names the first altered step.",
+    ),
+    "E-CHAIN-006": ErrorEntry(
+        ANSWER_IS_NO,
+        "A stored chain is not what executing it again gives.",
+        "Import an export into a new data directory, and check the disk.",
+    ),
+    "E-CHAIN-007": ErrorEntry(
+        INPUT_REFUSED,
+        "The file to write exists.",
+        "Name another file, or replace it with --force.",
+    ),
+    "E-CHAIN-008": ErrorEntry(
+        INPUT_REFUSED,
+        "The chain has no such range of blocks.",
+        "Choose --from and --to between 1 and the head.",
+    ),
+    "E-CHAIN-009": ErrorEntry(
+        INPUT_REFUSED,
+        "A file cannot be read or written.",
+        "Check its path, its permissions and the space on the disk.",
+    ),
     "E-DEPLOY-001": ErrorEntry(
         INPUT_REFUSED,
         "The model file cannot be read.",

@@ -123,12 +123,14 @@ class ExportReader:
         self._file = file
         self._digest = blake3()
         self._complete = False
-        magic = self._take(len(MAGIC) + 1, "its first bytes", None)
-        if magic[: len(MAGIC)] != MAGIC:
+        magic = file.read(len(MAGIC))
+        if magic != MAGIC:
             raise MalformedExport("the file is not a chain export; check its name")
-        if magic[-1] != VERSION:
+        self._digest.update(magic)
+        version = self._take(1, "its first bytes", None)[0]
+        if version != VERSION:
             raise MalformedExport(
-                f"the export has format version {magic[-1]}, this program reads {VERSION}"
+                f"the export has format version {version}, this program reads {VERSION}"
             )
         kind, payload = self._next(None)
         if kind != START:

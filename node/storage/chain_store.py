@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from consensus.certificate import Certificate, decode_certificate
+from consensus.errors import InvalidCertificate
 from node.storage import keys
 from node.storage.commit import seal_batch
 from node.storage.errors import StoreCorrupted
@@ -157,13 +158,21 @@ class ChainStore:
     def certificate(self, block_hash: bytes) -> Certificate | None:
         """Return the certificate over a block; the one its child commits to once there is one."""
         value = self._store.get(keys.certificate_key(block_hash))
-        return None if value is None else decode_certificate(value)
+        if value is None:
+            return None
+        try:
+            return decode_certificate(value)
+        except InvalidCertificate as error:
+            raise _damaged(block_hash, error) from error
 
     def sidecar(self, block_hash: bytes) -> Sidecar | None:
         """Return a block's sidecar, empty when it ran no inference, None for an unknown block."""
         value = self._store.get(keys.sidecar_key(block_hash))
         if value is not None:
-            return decode_sidecar(value)
+            try:
+                return decode_sidecar(value)
+            except RlpError as error:
+                raise _damaged(block_hash, error) from error
         return None if self.header(block_hash) is None else Sidecar()
 
     def transaction_place(self, transaction_hash: bytes) -> tuple[bytes, int] | None:
@@ -194,7 +203,11 @@ class ChainStore:
         try:
             return cache.put(block_hash, decode(value))
         except (InvalidBlock, RlpError) as error:
-            raise StoreCorrupted(
-                f"the stored block 0x{block_hash.hex()} is damaged ({error}); set the data "
-                "directory aside and import an export into a new one"
-            ) from error
+            raise _damaged(block_hash, error) from error
+
+
+def _damaged(block_hash: bytes, error: Exception) -> StoreCorrupted:
+    return StoreCorrupted(
+        f"the stored block 0x{block_hash.hex()} is damaged ({error}); set the data directory "
+        "aside and import an export into a new one"
+    )

@@ -18,13 +18,13 @@ import os
 import shutil
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from node.storage.errors import StoreCorrupted, StoreFailed, StoreRefused
 from node.storage.leveldb import LevelDbStore
-from node.storage.recovery import Recovery, recover
+from node.storage.recovery import Plan, Recovery, examine
 from node.storage.store import Store
 
 FORMAT_NAME: Final = "FORMAT"
@@ -121,8 +121,13 @@ def create_directory(path: Path, write_genesis: Callable[[Store], None]) -> Data
         raise
 
 
-def open_directory(path: Path) -> DataDirectory:
+def open_directory(path: Path, *, repair: bool = True) -> DataDirectory:
     """Lock, open and check the data directory; roll back to the newest complete block.
+
+    Parameters
+    ----------
+    repair : bool
+        False to refuse a database that would have to be rolled back, and leave it as it is.
 
     Raises
     ------
@@ -147,7 +152,7 @@ def open_directory(path: Path) -> DataDirectory:
     except OSError as error:
         raise StoreFailed(f"{path} cannot be locked ({error.strerror})") from error
     try:
-        return _open_locked(path, lock)
+        return _open_locked(path, lock, repair=repair)
     except OSError as error:
         os.close(lock)
         raise StoreFailed(f"the database in {path} cannot be opened ({error})") from error
@@ -156,20 +161,26 @@ def open_directory(path: Path) -> DataDirectory:
         raise
 
 
-def _open_locked(path: Path, lock: int) -> DataDirectory:
+def _open_locked(path: Path, lock: int, *, repair: bool = True) -> DataDirectory:
     chain = path / CHAIN_NAME
-    expected = _read_mark(path)
     damage: str | None = None
+    aside: Path | None = None
     try:
         store = LevelDbStore.open(chain)
     except StoreCorrupted as error:
-        if not (chain / "CURRENT").is_file():
+        if not repair or not (chain / "CURRENT").is_file():
             raise
         aside = _set_aside(chain)
         damage = f"{error}; a copy is in {aside}"
         store = _salvage(chain, aside)
     try:
-        recovery = recover(store, expected_head=expected, damage=damage)
+        plan = examine(store, expected_head=_read_mark(path), damage=damage)
+        _allow(plan, repair=repair)
+        if plan is not None and plan.removes_blocks and aside is None:
+            store.close()
+            plan = _with_copy(plan, _set_aside(chain))
+            store = LevelDbStore.open(chain)
+        recovery = None if plan is None else plan.apply(store)
         mark = os.open(path / MARK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except BaseException:
         store.close()
@@ -178,6 +189,16 @@ def _open_locked(path: Path, lock: int) -> DataDirectory:
     if recovery is not None:
         directory.mark_head(recovery.number, recovery.block_hash)
     return directory
+
+
+def _allow(plan: Plan | None, *, repair: bool) -> None:
+    if plan is not None and not repair:
+        raise StoreCorrupted(f"a start would mend the database: {plan.recovery}")
+
+
+def _with_copy(plan: Plan, aside: Path) -> Plan:
+    reason = f"{plan.recovery.reason}; a copy of what was there is in {aside}"
+    return replace(plan, recovery=replace(plan.recovery, reason=reason))
 
 
 def _salvage(chain: Path, aside: Path) -> LevelDbStore:

@@ -52,10 +52,57 @@ class _Finding:
     fault: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A rollback that is needed, not made yet.
+
+    Parameters
+    ----------
+    recovery : Recovery
+    newest : int
+        The newest height that the database names.
+    """
+
+    recovery: Recovery
+    newest: int
+
+    @property
+    def removes_blocks(self) -> bool:
+        """Whether blocks that the database names are cut off."""
+        return self.newest > self.recovery.number
+
+    def apply(self, store: Store) -> Recovery:
+        """Point the head at the newest complete block and drop what indexes name above it.
+
+        State, bodies and chunks above stay: they are keyed by hash and nothing names them.
+        """
+        number = self.recovery.number
+        batch: dict[bytes, bytes | None] = {
+            keys.HEAD: number.to_bytes(8, "big") + self.recovery.block_hash
+        }
+        for above in range(number + 1, self.newest + 1):
+            batch[keys.number_key(above)] = None
+            batch[keys.commit_key(above)] = None
+            batch[keys.batch_keys_key(above)] = None
+        store.write(batch, sync=True)
+        return self.recovery
+
+
 def recover(
     store: Store, *, expected_head: tuple[int, bytes] | None = None, damage: str | None = None
 ) -> Recovery | None:
     """Check the newest blocks and roll back to the newest complete one when needed.
+
+    Parameters, returns and raises as `examine`, whose plan it carries out.
+    """
+    plan = examine(store, expected_head=expected_head, damage=damage)
+    return None if plan is None else plan.apply(store)
+
+
+def examine(
+    store: Store, *, expected_head: tuple[int, bytes] | None = None, damage: str | None = None
+) -> Plan | None:
+    """Check the newest blocks; change nothing.
 
     Parameters
     ----------
@@ -67,7 +114,7 @@ def recover(
 
     Returns
     -------
-    Recovery or None
+    Plan or None
         None when the database is as it was left.
 
     Raises
@@ -95,9 +142,11 @@ def recover(
         return None
     if not _header_present(store, last):
         raise StoreCorrupted(f"the header of block {last.number} is missing from the database")
-    _roll_back(store, last, newest)
     reason = damage or finding.fault or _shortened(known, last, head)
-    return Recovery(number=last.number, block_hash=last.block_hash, previous=known, reason=reason)
+    recovery = Recovery(
+        number=last.number, block_hash=last.block_hash, previous=known, reason=reason
+    )
+    return Plan(recovery=recovery, newest=newest)
 
 
 def _shortened(known: int, last: CommitRecord, head: tuple[int, bytes] | None) -> str:
@@ -166,16 +215,3 @@ def _find_last_good(store: Store, records: list[CommitRecord], *, thorough: bool
 def _header_present(store: Store, record: CommitRecord) -> bool:
     header = store.get(record.block_hash)
     return header is not None and keccak(header) == record.block_hash
-
-
-def _roll_back(store: Store, last: CommitRecord, newest: int) -> None:
-    """Point the head at ``last`` and drop what indexes name above it.
-
-    State, bodies and chunks above stay: they are keyed by hash and nothing names them.
-    """
-    batch: dict[bytes, bytes | None] = {keys.HEAD: last.number.to_bytes(8, "big") + last.block_hash}
-    for number in range(last.number + 1, newest + 1):
-        batch[keys.number_key(number)] = None
-        batch[keys.commit_key(number)] = None
-        batch[keys.batch_keys_key(number)] = None
-    store.write(batch, sync=True)

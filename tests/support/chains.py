@@ -7,7 +7,8 @@ from typing import Any
 
 from eth_account import Account
 
-from genesis.alloc import GenesisAccount
+from ai_ops import merkle
+from genesis.alloc import INFERENCE_ADDRESS, REGISTRY_ADDRESS, GenesisAccount
 from genesis.dev_key import DEV_VALIDATOR_KEY
 from genesis.spec import ChainSpec, template
 from node.chain import Chain
@@ -15,6 +16,8 @@ from node.mempool import Mempool, PoolLimits
 from node.producer import Producer
 from node.storage.memory import MemoryStore
 from node.storage.store import Store
+from vm.registry import calls
+from vm.registry.layout import model_address
 from vm.transactions import Transaction, decode_transaction
 
 GWEI = 10**9
@@ -91,3 +94,28 @@ def around(chain: Chain, limits: PoolLimits | None = None) -> TestChain:
     mempool = Mempool(chain, limits)
     producer = Producer(chain, mempool, DEV_VALIDATOR_KEY, COINBASE, lambda: START)
     return TestChain(chain, mempool, producer, max(START, chain.head.timestamp))
+
+
+def model_deployment(sender: int, nonce: int, content: bytes) -> tuple[bytes, list[Transaction]]:
+    """The model's address, and the transactions that create, fill and activate it."""
+    model = model_address(ADDRESSES[sender], merkle.model_id(content))
+    header = calls.model_header(
+        merkle.model_id(content), len(content), merkle.leaf_digests(content)
+    )
+    steps = [calls.call_data(calls.CREATE_MODEL, header)]
+    steps += [
+        calls.call_data(calls.PUT_CHUNK, model, index, chunk)
+        for index, chunk in enumerate(merkle.chunks(content))
+    ]
+    steps.append(calls.call_data(calls.ACTIVATE, model))
+    return model, [
+        transfer(sender, nonce + index, to=REGISTRY_ADDRESS, value=0, data=step, gas=8_000_000)
+        for index, step in enumerate(steps)
+    ]
+
+
+def inference(sender: int, nonce: int, model: bytes, content: bytes, **changes: Any) -> Transaction:
+    """A transaction that asks the inference precompile directly."""
+    call = calls.call_data("infer(address,bytes)", model, content)
+    fields = {"to": INFERENCE_ADDRESS, "value": 0, "data": call, "gas": 2_000_000, **changes}
+    return transfer(sender, nonce, **fields)

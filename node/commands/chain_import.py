@@ -1,0 +1,62 @@
+"""`engram chain import`: execute an export's blocks, every inference included, and keep them."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from node.errors import DONE, CliError
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the command."""
+    parser = subparsers.add_parser(
+        "import",
+        description=(
+            "Execute the blocks of an export, every inference step included, and add them to a "
+            "data directory, which is made when it does not exist. The first bad block stops the "
+            "import; the blocks before it are kept."
+        ),
+    )
+    parser.add_argument("file", type=Path, metavar="FILE")
+    parser.add_argument("--datadir", required=True, type=Path, metavar="DIR")
+    parser.add_argument(
+        "--spec", type=Path, metavar="FILE", help="chain spec (default: the one in the export)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Import the file and return 0."""
+    import sys
+
+    from genesis.spec import ChainSpec
+    from node.chain_transfer import import_export, spec_of_export
+    from node.commands.chain_files import opened_or_created_chain
+    from node.export_file import ExportReader
+    from node.progress import Progress
+
+    given = None if args.spec is None else ChainSpec.from_file(args.spec)
+    try:
+        file = args.file.open("rb")
+    except OSError as error:
+        raise CliError(
+            "E-CHAIN-009", f"{args.file} cannot be read ({error.strerror or error})."
+        ) from error
+    with file:
+        reader = ExportReader(file)
+        spec = spec_of_export(reader.start, given)
+        with opened_or_created_chain(args.datadir, spec) as chain:
+            count = reader.start.last - reader.start.first + 1
+            progress = Progress(sys.stderr, "importing", count, "blocks")
+            try:
+                done = import_export(reader, chain, progress.update)
+            finally:
+                progress.finish()
+            head = chain.head
+    known = f" ({done.known} were there already)" if done.known else ""
+    print(
+        f"imported {done.added} blocks{known}: {done.transactions} transactions and "
+        f"{done.inferences} inferences executed; the head is block {head.number} "
+        f"0x{head.hash.hex()} with state root 0x{head.state_root.hex()}"
+    )
+    return DONE
