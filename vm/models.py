@@ -7,6 +7,7 @@ empty or full gives the same bytes. What goes wrong here is this machine's fault
 from __future__ import annotations
 
 from collections import OrderedDict
+from contextlib import suppress
 from functools import lru_cache
 from typing import Generic, TypeVar
 
@@ -56,7 +57,8 @@ class ByteCache(Generic[T]):
             return
         self._entries[key] = (value, size)
         while sum(entry[1] for entry in tuple(self._entries.values())) > self._bound:
-            self._entries.popitem(last=False)
+            with suppress(KeyError):  # another thread emptied it
+                self._entries.popitem(last=False)
 
     def clear(self) -> None:
         """Forget everything."""

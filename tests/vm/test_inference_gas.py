@@ -1,0 +1,131 @@
+"""Gas: every boundary of a call, and what the default prices must leave room for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from eth.exceptions import OutOfGas
+
+from ai_ops.cost import COST_CLASSES, Cost
+from tests.support.inference import (
+    AUTHOR,
+    BLOCK,
+    CONTRACT,
+    InferenceState,
+    asm,
+    deploy,
+    new_state,
+    registry,
+    send,
+)
+from tests.support.inference_models import ROW, ranged
+from vm import gas
+from vm.opcodes import OPCODES, PRECOMPILES
+from vm.prices import InferencePrices
+from vm.registry import calls, facts
+from vm.registry.state import registry_of
+
+PRICES = InferencePrices()
+FEE = 1_234
+DELAY = 10
+# Five pushes before the instruction, and one more word of memory for its output.
+PUSHES = 5 * 3
+MEMORY = 3
+
+
+def charging() -> tuple[InferenceState, bytes]:
+    state = new_state(fee_change_delay_blocks=DELAY)
+    address = deploy(state, ranged())
+    registry(state, calls.SET_FEE, address, FEE, sender=AUTHOR).raise_if_error()
+    state.move_to_block(BLOCK + DELAY)
+    state.begin()
+    return state, address
+
+
+def boundaries(state: InferenceState, address: bytes) -> dict[str, int]:
+    """Gas that reaches the end of each step of an INFER on one row."""
+    terms = facts.terms(registry_of(state), address)
+    assert isinstance(terms, facts.Terms)
+    price = gas.price(terms, 1, terms.weight_bytes, PRICES, data=False)
+    steps = {
+        "pushes": PUSHES,
+        "memory": MEMORY,
+        "access": price.access,
+        "input words": price.input_words,
+        "computation": price.computation + price.output_words + price.cold_load,
+        "fee": FEE,
+    }
+    total, reached = 0, {}
+    for name, cost in steps.items():
+        total += cost
+        reached[name] = total
+    return reached
+
+
+@pytest.mark.parametrize("step", ["pushes", "memory", "access", "input words", "computation"])
+@pytest.mark.parametrize("off", [-1, 0, 1])
+def test_gas_that_ends_at_any_step_before_the_last_halts(step: str, off: int) -> None:
+    state, address = charging()
+    code = asm(0, 0, ROW, 0, int.from_bytes(address, "big"), "INFER")
+    allowed = boundaries(state, address)[step] + off
+    computation = send(state, CONTRACT, code=code, gas=allowed)
+    assert isinstance(computation.error, OutOfGas)
+    assert computation.get_gas_used() == allowed
+    ledger = state.inference
+    assert (ledger.records, ledger.drawn, ledger.credited(state)) == ([], 0, ())
+    assert not ledger.is_loaded(state, address)
+
+
+def test_exactly_enough_is_enough_and_one_less_is_not() -> None:
+    for off, success in ((-1, False), (0, True)):
+        state, address = charging()
+        code = asm(0, 0, ROW, 0, int.from_bytes(address, "big"), "INFER")
+        computation = send(state, CONTRACT, code=code, gas=boundaries(state, address)["fee"] + off)
+        assert computation.is_success is success
+        assert len(state.inference.records) == int(success)
+        assert state.inference.drawn == (FEE if success else 0)
+
+
+@pytest.mark.parametrize(("content", "step"), [(bytes([99]), "input words"), (b"", "access")])
+def test_a_failure_needs_only_what_it_charges(content: bytes, step: str) -> None:
+    for off, success in ((-1, False), (0, True)):
+        state, address = charging()
+        size = ROW if content else 1
+        # One byte of the input is out of range, or the size is illegal.
+        store = (99, 0, "MSTORE8") if content else (0, 0, "MSTORE8")
+        code = asm(*store, 0, 0, size, 0, int.from_bytes(address, "big"), "INFER")
+        allowed = boundaries(state, address)[step] + 3 * 3 + off
+        assert send(state, CONTRACT, code=code, gas=allowed).is_success is success
+        assert state.inference.records == []
+
+
+def test_every_cost_class_has_a_price() -> None:
+    assert sorted(COST_CLASSES) == [name for name, _ in PRICES.cost_class_q16]
+
+
+def test_64_tokens_of_a_model_of_135_million_parameters_fit_2_to_the_23() -> None:
+    """SmolLM2-135M: 30 layers, width 576, hidden width 1,536, 49,152 tokens; 64 at once."""
+    parameters, layers, width, hidden, vocabulary, tokens = 135_000_000, 30, 576, 1_536, 49_152, 64
+    elements = layers * (10 * width + 3 * hidden) + vocabulary
+    counts = dict.fromkeys(COST_CLASSES, (0, 0, 0)) | {
+        "steps": (layers * 30, 0, 0),
+        "mac_gemm": (0, parameters, 2 * layers * width),
+        "weight_bytes": (parameters, 0, 0),
+        "element_heavy": (0, elements, 9 * layers),
+        "element_cheap": (0, elements, 0),
+        "digest_bytes": (0, 2 * elements, 9 * layers),
+    }
+    a, b, c = gas.coefficients(Cost(counts=counts), PRICES)
+    needed = gas.fraction_gas(a + b * tokens + c * tokens * tokens)
+    assert needed + gas.cold_load_gas(parameters, PRICES) + 20_000 <= 2**23
+
+
+def test_the_tables_and_the_page_name_the_same_instructions() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "spec" / "04-instructions.md"
+    text = page.read_text(encoding="utf-8")
+    for code, opcode in OPCODES.items():
+        assert f"| `{code:#x}` | {opcode.mnemonic} |" in text
+    assert 0xC3 not in OPCODES
+    for address in PRECOMPILES:
+        assert any(address.hex() in p.read_text() for p in page.parent.glob("0[46]-*.md"))
