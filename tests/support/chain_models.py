@@ -9,6 +9,7 @@ from ai_ops.graph import Model
 from ai_ops.model import encode_model
 from tests.support.chain import ADDRESSES, Chain
 from tests.support.inference import asm
+from tests.support.inference_models import ROW
 from vm.registry import calls
 from vm.registry.layout import REGISTRY_ADDRESS, model_address
 from vm.transactions import Transaction
@@ -38,10 +39,10 @@ def deploy(chain: Chain, model: Model, author: int = 0) -> bytes:
 
 
 def caller(model: bytes, size: int, tail: bytes = b"") -> bytes:
-    """Code that copies its call data to memory, calls the model and runs ``tail``.
+    """Code that copies its call data to memory, calls the model on one row and runs ``tail``.
 
     The output is written over the input; the success flag stays on the stack.
     """
     copy = asm("CALLDATASIZE", 0, 0, "CALLDATACOPY")
     number = int.from_bytes(model, "big")
-    return copy + asm(size, 0, "CALLDATASIZE", 0, number, "INFER") + (tail or asm("STOP"))
+    return copy + asm(size, 0, ROW, 0, number, "INFER") + (tail or asm("STOP"))
