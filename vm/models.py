@@ -70,19 +70,33 @@ class ModelStore:
 
     Parameters
     ----------
-    backend : Backend
-        The fast path; it has passed its self test.
+    backend : Backend, optional
+        The fast path; it has passed its self test. Without it the fastest that works here is
+        chosen when the first model runs: compiling one takes longer than starting a node.
     limits : Limits
         The chain's limits, against which the models were accepted.
     cache_bytes : int
         Bound of the cache, in bytes of model files.
     """
 
-    def __init__(self, backend: Backend, limits: Limits, cache_bytes: int = CACHE_BYTES) -> None:
-        self.backend = backend
+    def __init__(
+        self, backend: Backend | None, limits: Limits, cache_bytes: int = CACHE_BYTES
+    ) -> None:
+        self._backend = backend
         self._limits = limits
         self._loaded: ByteCache[LoadedModel] = ByteCache(cache_bytes)
         self._manifests: ByteCache[Manifest] = ByteCache(MANIFEST_CACHE_BYTES)
+
+    @property
+    def backend(self) -> Backend:
+        """What runs the models now."""
+        if self._backend is None:
+            self._backend = select_backend()
+        return self._backend
+
+    @backend.setter
+    def backend(self, backend: Backend) -> None:
+        self._backend = backend
 
     def disable_fast_backend(self) -> None:
         """Run everything on the reference from now on: the fast path gave a wrong byte."""
@@ -162,4 +176,4 @@ class ModelStore:
 @lru_cache(maxsize=4)
 def shared_store(limits: Limits) -> ModelStore:
     """Return this process's store for a chain's limits, on the fastest backend that works here."""
-    return ModelStore(select_backend(), limits)
+    return ModelStore(None, limits)
