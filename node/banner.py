@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from node.accounts import DERIVATION_PATH, KeyedAccount, checksum
@@ -37,6 +37,7 @@ class BannerFacts:
     storage: str
     listening: Sequence[str]
     notes: Sequence[str] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 def text(facts: BannerFacts) -> str:
@@ -89,4 +90,5 @@ def as_json(facts: BannerFacts) -> dict[str, Any]:
         "genesisTimestamp": facts.timestamp,
         "blockNumber": facts.block_number,
         "listening": list(facts.listening),
+        **facts.extra,
     }

@@ -24,6 +24,7 @@ from node.accounts import KeyedAccount, Keyring, derive_accounts
 from node.app import Node
 from node.chain import Chain, write_genesis
 from node.console import Console
+from node.demo import Demo, documents, notes, prepare
 from node.devnet_log import BlockTrace, CallTrace
 from node.errors import DONE, INTERRUPTED, CliError
 from node.mempool import Mempool
@@ -42,6 +43,7 @@ from node.storage.directory import (
 from node.storage.errors import StoreError
 from node.storage.memory import MemoryStore
 from node.version import VERSION
+from node.warmup import Warmup
 
 LOGGER: Final = logging.getLogger("engram.devnet")
 STOP_SECONDS: Final = 3.0
@@ -75,6 +77,7 @@ class Built:
     node: Node
     accounts: tuple[KeyedAccount, ...]
     directory: DataDirectory | None
+    demo: Demo | None
 
 
 def run_devnet(options: DevnetOptions) -> int:
@@ -195,7 +198,9 @@ def build(options: DevnetOptions) -> Built:
         call_gas_cap=CALL_GAS_CAP,
     )
     mempool.subscribe_pending(lambda pending: node.filters.on_pending(pending.hash))
-    return Built(node=node, accounts=accounts, directory=directory)
+    chain.subscribe(Warmup(chain))
+    demo = prepare(node) if options.demo else None
+    return Built(node=node, accounts=accounts, directory=directory, demo=demo)
 
 
 async def _start(
@@ -219,11 +224,13 @@ async def _start(
     server = Server(
         answer=dispatcher.answer,
         page=lambda: page(node, address[0]),
+        documents={} if built.demo is None else documents(built.demo),
         access=Access(hosts=options.hosts, origins=options.origins),
     )
     node.chain.subscribe(BlockTrace(console, node.chain))
     nursery.start_soon(server.serve, listeners)
-    facts = banner_facts(options, built, address)
+    shown = [] if built.demo is None else notes(built.demo, f"http://{_local(address[0])}")
+    facts = banner_facts(options, built, address, shown)
     console.event("ready", banner.text(facts), **banner.as_json(facts))
     if options.block_seconds is not None:
         nursery.start_soon(_seal_regularly, node, options.block_seconds, console)
@@ -252,6 +259,11 @@ def format_address(listener: trio.SocketListener) -> str:
     """Return `HOST:PORT` as a user would write it."""
     host, port = listener.socket.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _local(address: str) -> str:
+    """Return how a program on this machine reaches what is bound to every address."""
+    return address.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:")
 
 
 def page(node: Node, address: str) -> str:
@@ -289,5 +301,6 @@ def banner_facts(
         ),
         storage="in memory" if options.datadir is None else str(options.datadir),
         listening=listening,
+        extra={} if built.demo is None else built.demo.as_json(),
         notes=(*notes, *(() if recovered is None else (f"Recovered: {recovered}", ""))),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
@@ -49,12 +49,15 @@ class Server:
         Request body to answer body, or None for no content.
     page : callable
         Text served at `/`.
+    documents : mapping
+        What else a GET finds, by path.
     not_ready : callable
         Reasons why `/readyz` answers 503; empty when ready.
     """
 
     answer: Callable[[bytes], Awaitable[bytes | None]]
     page: Callable[[], str]
+    documents: Mapping[str, Callable[[], Answer]] = field(default_factory=dict)
     not_ready: Callable[[], list[str]] = list
     access: Access = field(default_factory=Access)
     limits: HttpLimits = field(default_factory=HttpLimits)
@@ -87,6 +90,8 @@ class Server:
             reasons = self.not_ready()
             text = "".join(f"{reason}\n" for reason in reasons) or "ok\n"
             return Answer(503 if reasons else 200, text.encode(), TEXT_TYPE)
+        if path in self.documents:
+            return self.documents[path]()
         return Answer(404, b"not found; JSON-RPC is POST /\n", TEXT_TYPE)
 
 
