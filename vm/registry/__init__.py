@@ -8,4 +8,5 @@ fees       author, fee, payee and their delayed changes
 views      the functions that only read
 contract   the precompile: selector to function, value and static checks
 reads      the same words read by tools over any state root
+preload    the words of models that are present at genesis
 """
