@@ -24,7 +24,7 @@ first steps:
   engram devnet --demo                      a chain on 127.0.0.1:8545 with a digit model
   engram model import net.onnx --calibration samples.npz -o net.egm
   engram model deploy net.egm --rpc http://127.0.0.1:8545
-  engram chain export backup.engram --datadir DIR
+  engram chain export --datadir DIR -o backup.engram
 
 `engram COMMAND --help` explains one command. Errors carry a code listed in docs/errors.md.
 exit codes: 0 done, 1 the answer is no, 2 usage, 3 input refused, 4 local fault, 130 interrupted"""
