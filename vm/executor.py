@@ -1,11 +1,4 @@
-"""One transaction from purchase of gas to payment of fees (yellow paper, section 6).
-
-The author fee's identity, in gas: let ``limit`` be the gas limit, ``left`` what the outermost
-frame has left, ``drawn`` what inferences drew for authors and ``credited`` what of it no revert
-undid. Then ``execution = limit - left - drawn``, ``used = max(execution - refund, floor)``, the
-sender pays ``used + credited`` and gets ``limit - used - credited`` back. Drawn units that a
-revert uncredited thus return to the sender.
-"""
+"""One transaction from purchase of gas to payment of fees (yellow paper, section 6)."""
 
 from __future__ import annotations
 
@@ -23,6 +16,7 @@ from vm.blobs import total_blob_gas
 from vm.crypto import keccak
 from vm.fork import EngramState, transaction_context
 from vm.receipts import Log
+from vm.settlement import settle
 from vm.transaction_rules import (
     AUTHORIZATION_GAS,
     DELEGATION_PREFIX,
@@ -33,7 +27,6 @@ from vm.transaction_rules import (
 )
 from vm.transactions import Transaction
 
-MAX_REFUND_QUOTIENT = 5
 AUTHORIZED_ACCOUNT_GAS = 12_500
 ZERO_ADDRESS = bytes(20)
 
@@ -76,27 +69,32 @@ def execute_transaction(state: EngramState, transaction: Transaction, index: int
     state.inference.begin_transaction(index, transaction.gas_limit, floor)
     context = transaction_context(sender, price, transaction.blob_hashes)
     computation = _run(state, message, context)
-    gas_left, drawn = computation.get_gas_remaining(), state.inference.drawn
-    execution_gas = transaction.gas_limit - gas_left - drawn
-    refund = min(computation.get_gas_refund(), execution_gas // MAX_REFUND_QUOTIENT)
-    gas_used = max(execution_gas - refund, floor)
     credits_ = state.inference.credited(state)
-    author_fee_gas = sum(units for _, units in credits_)
+    settlement = settle(
+        limit=transaction.gas_limit,
+        left=computation.get_gas_remaining(),
+        drawn=state.inference.drawn,
+        credited=sum(units for _, units in credits_),
+        refund_counter=computation.get_gas_refund(),
+        floor=floor,
+        price=price,
+        base_fee=state.header.base_fee,
+    )
     state.inference.end_transaction()
-    state.delta_balance(sender, (transaction.gas_limit - gas_used - author_fee_gas) * price)
+    state.delta_balance(sender, settlement.returned_wei)
     for payee, units in credits_:
         if units * price:
             state.delta_balance(Address(payee), units * price)
-    _pay_coinbase(state, gas_used * (price - state.header.base_fee))
+    _pay_coinbase(state, settlement.coinbase_wei)
     for address in sorted(computation.get_accounts_for_deletion()):
         state.delete_account(address)
     state.journal.remove_touched_empty_accounts()
     return Outcome(
         error=computation.error if computation.is_error else None,
         output=computation.output,
-        gas_used=gas_used,
-        refund=refund,
-        author_fee_gas=author_fee_gas,
+        gas_used=settlement.gas_used,
+        refund=settlement.refund,
+        author_fee_gas=sum(units for _, units in credits_),
         effective_gas_price=price,
         contract_address=contract,
         logs=_logs(computation),
