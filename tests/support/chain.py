@@ -34,6 +34,7 @@ class Chain:
         }
         accounts |= {address: Account(balance=RICH) for address in ADDRESSES}
         accounts |= alloc or {}
+        self.alloc = accounts
         header = Header(
             parent_hash=bytes(32),
             coinbase=bytes(20),

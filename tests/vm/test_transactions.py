@@ -6,8 +6,10 @@ import pytest
 from eth_account import Account
 
 from vm import rlp
+from vm.config import VmConfig
 from vm.crypto import HALF_ORDER, SECP256K1_ORDER, keccak
 from vm.errors import InvalidTransaction
+from vm.transaction_rules import check_static
 from vm.transactions import Transaction, decode_transaction
 
 KEY = b"\x01" * 32
@@ -141,3 +143,14 @@ def test_transactions_compare_by_value() -> None:
     first: Transaction = decode_transaction(sign(UNSIGNED[3]))
     assert first == decode_transaction(first.raw)
     assert keccak(first.raw) == first.hash
+
+
+@pytest.mark.parametrize("size", [49_152, 49_153])
+def test_initcode_is_bounded(size: int) -> None:
+    fields = {**COMMON, **FEES, "type": 2, "to": b"", "data": bytes(size), "gas": 600_000}
+    transaction = decode_transaction(sign(fields))
+    if size == 49_152:
+        check_static(VmConfig(chain_id=1), transaction)
+        return
+    with pytest.raises(InvalidTransaction, match="max initcode size exceeded"):
+        check_static(VmConfig(chain_id=1), transaction)
