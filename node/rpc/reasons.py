@@ -51,7 +51,9 @@ def _word(arguments: bytes, index: int) -> int:
 
 def _text(arguments: bytes) -> str:
     start = _word(arguments, 0)
-    length = int.from_bytes(arguments[start : start + 32], "big")
+    if start % 32:
+        raise ValueError("not aligned")
+    length = _word(arguments, start // 32)
     raw = arguments[start + 32 : start + 32 + length]
     if len(raw) != length:
         raise ValueError("too short")
