@@ -85,7 +85,7 @@ def float_lenet(model: Model) -> Callable[[np.ndarray], np.ndarray]:
             x = x @ w
             if layer < len(dense) - 1:
                 x = np.maximum(x, 0)
-        return x
+        return np.asarray(x)
 
     return run
 
