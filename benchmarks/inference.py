@@ -76,7 +76,8 @@ def float_lenet(model: Model) -> Callable[[np.ndarray], np.ndarray]:
         rows, columns = patches.shape[:2]
         y = patches.transpose(0, 1, 3, 4, 2).reshape(rows * columns, -1) @ w
         y = np.maximum(y, 0).reshape(rows // 2, 2, columns // 2, 2, -1)
-        return y.max(axis=(1, 3))
+        pooled: np.ndarray = y.max(axis=(1, 3))
+        return pooled
 
     def run(image: np.ndarray) -> np.ndarray:
         x = np.pad(image.reshape(28, 28, 1), ((2, 2), (2, 2), (0, 0)))
