@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.24;
 
-interface IInference {
-    function infer(address model, bytes calldata input) external view returns (bytes memory output);
-}
+import {EngramLib} from "../../genesis/contracts/EngramLib.sol";
+import {IInference} from "../../genesis/contracts/IEngram.sol";
 
 /// @title Reads handwritten digits with a neural network, and acts on what it reads.
 /// @notice An image is 784 bytes, row by row: round(pixel * 127 / 255) with white ink on black.
@@ -26,11 +25,8 @@ contract Digits {
     /// @return score Its score, -128 to 127, in steps of the model's output scale.
     function classify(bytes calldata image) public view returns (uint8 digit, int8 score) {
         bytes memory scores = AI.infer(model, image);
-        score = type(int8).min;
-        for (uint8 i = 0; i < scores.length; i++) {
-            int8 candidate = int8(uint8(scores[i]));
-            if (candidate > score) (digit, score) = (i, candidate);
-        }
+        digit = uint8(EngramLib.argmax(scores));
+        score = EngramLib.int8At(scores, digit);
     }
 
     /// @notice Read an image in a transaction: remember the digit, count it, tell the world.

@@ -17,6 +17,11 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 ARTIFACTS = ROOT / "genesis" / "contracts" / "artifacts"
+SOURCES = (
+    "examples/digits/Digits.sol",
+    "genesis/contracts/EngramLib.sol",
+    "genesis/contracts/IEngram.sol",
+)
 EVM_VERSION = "prague"
 
 
@@ -40,22 +45,18 @@ def solidity(solcjs):
         "metadata": {"bytecodeHash": "none", "appendCBOR": False},
         "outputSelection": {"*": {"*": ["abi", "evm.bytecode.object", "metadata"]}},
     }
-    source = (HERE / "Digits.sol").read_text()
-    job = {
-        "language": "Solidity",
-        "sources": {"Digits.sol": {"content": source}},
-        "settings": settings,
-    }
+    sources = {name: {"content": (ROOT / name).read_text()} for name in SOURCES}
+    job = {"language": "Solidity", "sources": sources, "settings": settings}
     output = run([solcjs, "--standard-json"], json.dumps(job))
     result = json.loads(output[output.index("{") :])
     problems = [e["formattedMessage"] for e in result.get("errors", [])]
     if problems:
         sys.exit("\n".join(problems))
-    contract = result["contracts"]["Digits.sol"]["Digits"]
+    contract = result["contracts"][SOURCES[0]]["Digits"]
     version = json.loads(contract["metadata"])["compiler"]["version"]
     return {
         "contractName": "Digits",
-        "source": "examples/digits/Digits.sol",
+        "source": SOURCES[0],
         "compiler": f"solc {version}",
         "evmVersion": EVM_VERSION,
         "abi": contract["abi"],
