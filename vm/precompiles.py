@@ -14,7 +14,7 @@ from eth.abc import ComputationAPI
 from eth.exceptions import VMError
 from eth_typing import Address
 
-from vm import bn254
+from vm import bls12_381, bn254
 
 _POINT_EVALUATION_GAS = 50_000
 _BLS_MODULUS = 0x73EDA753299D7D483339D80809A1D80553BDA402FFFE5BFEFFFFFFFF00000001
@@ -105,6 +105,13 @@ MENDED_PRECOMPILES: dict[Address, Precompile] = {
     Address((7).to_bytes(20, "big")): ecmul,
     Address((8).to_bytes(20, "big")): ecpairing,
     Address((10).to_bytes(20, "big")): point_evaluation,
+    Address((11).to_bytes(20, "big")): bls12_381.g1_add,
+    Address((12).to_bytes(20, "big")): bls12_381.g1_product,
+    Address((13).to_bytes(20, "big")): bls12_381.g2_add,
+    Address((14).to_bytes(20, "big")): bls12_381.g2_product,
+    Address((15).to_bytes(20, "big")): bls12_381.pairing_check,
+    Address((16).to_bytes(20, "big")): bls12_381.map_to_g1,
+    Address((17).to_bytes(20, "big")): bls12_381.map_to_g2,
 }
 
 

@@ -10,8 +10,6 @@ import pytest
 from tests.support.fixtures import load_tests, run_test
 
 FILE = "blockchain-prague.jsonl.gz"
-# Minutes in pure Python curves: a native library for this curve is a later step.
-SLOW = "eip2537_bls_12_381"
 
 
 def test_prague_fixtures() -> None:
@@ -21,7 +19,7 @@ def test_prague_fixtures() -> None:
     tests = [
         (name, test)
         for name, test in load_tests(Path(folder) / FILE)
-        if test["network"] == "Prague" and SLOW not in name
+        if test["network"] == "Prague"
     ]
-    assert len(tests) > 500
+    assert len(tests) > 800
     assert [(name, fault) for name, test in tests if (fault := run_test(test))] == []
