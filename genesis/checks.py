@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from ai_ops.cost import COST_CLASSES
 from genesis.errors import InvalidSpec
 from genesis.spec import ChainSpec
 
@@ -42,7 +43,9 @@ def check_spec(spec: ChainSpec) -> None:
         Naming the first broken promise and both figures.
     """
     _check_header(spec)
+    _check_rules(spec)
     if spec.vm_config.ai:
+        _check_cost_classes(spec)
         _check_chunk(spec)
         _check_largest_model(spec)
     _check_interval(spec)
@@ -61,6 +64,31 @@ def _check_header(spec: ChainSpec) -> None:
     if spec.consensus.sealed and spec.vm_config.blobs.max_blobs:
         raise _refuse(
             "blobs.max_blobs is 0 on a chain with consensus, because nobody checks blob sidecars"
+        )
+
+
+def _check_rules(spec: ChainSpec) -> None:
+    config = spec.vm_config
+    divisors = {
+        "rules.elasticity_multiplier": config.elasticity_multiplier,
+        "rules.base_fee_change_denominator": config.base_fee_change_denominator,
+        "blobs.base_fee_update_fraction": config.blobs.base_fee_update_fraction,
+    }
+    for name, value in divisors.items():
+        if value < 1:
+            raise _refuse(f"{name} is at least 1")
+    if len(config.deposit_contract) != 20:
+        raise _refuse("rules.deposit_contract has 20 bytes")
+    if config.blobs.target_blobs > config.blobs.max_blobs:
+        raise _refuse("blobs.target_blobs is at most blobs.max_blobs")
+
+
+def _check_cost_classes(spec: ChainSpec) -> None:
+    """Check that every class of work has a price, and no other name has one."""
+    priced = [name for name, _ in spec.vm_config.prices.cost_class_q16]
+    if sorted(priced) != sorted(COST_CLASSES):
+        raise _refuse(
+            "prices.cost_class_q16 prices exactly these classes: " + ", ".join(COST_CLASSES)
         )
 
 
