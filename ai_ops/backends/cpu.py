@@ -2,13 +2,14 @@
 
 Measured choices: the compiler's own vectorization of a plain i8 dot product reaches the speed of
 float BLAS, needs a quarter of its memory and no thread control; so there is no float here at all.
-Operators that only look up or move elements use NumPy in the tensor's own type.
+Operators that only move elements use NumPy.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import cast
 
 import numpy as np
@@ -33,8 +34,11 @@ COMPILED = (
     "rescale_tensor",
     "multiply",
     "add",
+    "clamp",
+    "table8",
+    "argmax",
 )
-# Below this depth and from this many filters on, spreading over the filters is faster (measured).
+# Up to this depth and from this many filters on, spreading over the filters is faster (measured).
 WIDE_DEPTH = 64
 WIDE_FILTERS = 16
 
@@ -166,17 +170,26 @@ def _own(x: Array, lane: np.dtype[np.integer]) -> Array:
 
 
 def _make_gemm(site: Site) -> Kernel:
-    loop = site.loops["gemm"]
     units, depth = site.inputs[1].type.shape
     arguments = Epilogue(site.node, units).part(0, 1)
     lane, narrow = _lane(*site.inputs), _sum_lane(site)
-    fixed = np.array(site.weights[1], lane) if 1 in site.weights else None
+    wide = depth <= WIDE_DEPTH and units >= WIDE_FILTERS
+    loop = site.loops["conv2d_wide" if wide else "gemm"]
+    run_of = (np.zeros((1, 2), np.int64), depth, np.array((1, depth), np.int64))
+
+    def arrange(w: Array) -> Array:
+        return np.array(w.T if wide else w, lane, order="C")
+
+    fixed = arrange(site.weights[1]) if 1 in site.weights else None
 
     def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
-        x = arrays[0]
-        w = _own(arrays[1], lane) if fixed is None else fixed
+        x = _own(arrays[0], lane)
+        w = arrange(arrays[1]) if fixed is None else fixed
         y = np.empty((*x.shape[:-1], units), narrow)
-        loop(_own(x, lane).reshape(-1, depth), w, *arguments, y.reshape(-1, units))
+        if wide:  # a convolution of one row with 1 x 1 kernels
+            loop(x.reshape(1, 1, -1), w, *run_of, *arguments, y.reshape(1, 1, -1, units))
+        else:
+            loop(x.reshape(-1, depth), w, *arguments, y.reshape(-1, units))
         return (y,)
 
     return run
@@ -184,31 +197,74 @@ def _make_gemm(site: Site) -> Kernel:
 
 def _make_conv2d(site: Site) -> Kernel:
     filters, height, width, depth = site.inputs[1].type.shape
+    channels = site.inputs[0].type.shape[3]
     groups = site.node.integer("groups")
-    geometry = _geometry(site.node, dilations_of(site.node))
-    if groups == filters == site.inputs[0].type.shape[3]:
-        name, arrange, parts = "conv2d_depthwise", _taps_channels, 1
-    elif geometry[3] > 1 or (height * width * depth < WIDE_DEPTH and filters >= WIDE_FILTERS):
-        name, arrange, parts = "conv2d_wide", _taps_depth_filters, groups
-    else:
-        name, arrange, parts = "conv2d_deep", _filters_patch, groups
-    loop = site.loops[name]
-    extra = (height, width * depth, geometry) if name == "conv2d_deep" else (geometry,)
+    if groups == filters == channels:
+        return _make_depthwise(site)
+    wide = height * width * depth <= WIDE_DEPTH and filters // groups >= WIDE_FILTERS
+    loop = site.loops["conv2d_wide" if wide else "conv2d_deep"]
+    taps, row, steps = _runs(site.node, height, width, depth)
     epilogue = Epilogue(site.node, filters)
-    arguments = [epilogue.part(part, parts) for part in range(parts)]
+    arguments = [epilogue.part(part, groups) for part in range(groups)]
     lane, narrow = _lane(*site.inputs), _sum_lane(site)
-    fixed = _arrange(site.weights[1], parts, arrange, lane) if 1 in site.weights else None
-    pixel_shape = (*site.outputs[0].type.shape[1:3], filters // parts)
+    pixel_shape = (*site.outputs[0].type.shape[1:3], filters // groups)
+
+    def arrange(w: Array) -> list[Array]:
+        matrices = [part.reshape(part.shape[0], -1) for part in np.split(w, groups, axis=0)]
+        return [np.array(part.T if wide else part, lane, order="C") for part in matrices]
+
+    fixed = arrange(site.weights[1]) if 1 in site.weights else None
 
     def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
         x = arrays[0]
-        weights = _arrange(arrays[1], parts, arrange, lane) if fixed is None else fixed
+        weights = arrange(arrays[1]) if fixed is None else fixed
         results = []
-        for part, source in enumerate(np.split(x, parts, axis=3) if parts > 1 else (x,)):
+        for part, source in enumerate(np.split(x, groups, axis=3) if groups > 1 else (x,)):
             y = np.empty((x.shape[0], *pixel_shape), narrow)
-            loop(_own(source, lane), weights[part], *extra, *arguments[part], y)
+            flat = _own(source, lane).reshape(*x.shape[:2], -1)
+            loop(flat, weights[part], taps, row, steps, *arguments[part], y)
             results.append(y)
-        return (np.concatenate(results, axis=3) if parts > 1 else results[0],)
+        return (np.concatenate(results, axis=3) if groups > 1 else results[0],)
+
+    return run
+
+
+def _runs(node: Node, height: int, width: int, depth: int) -> tuple[Wide, int, Wide]:
+    """Cut a patch into runs of elements that lie together (see `kernels.conv2d_deep`).
+
+    A kernel row is one run, unless dilation pulls its columns apart.
+    """
+    top, left, _, _ = node.integers("padding")
+    down, right = node.integers("strides")
+    rows, columns = dilations_of(node)
+    together = width if columns == 1 else 1
+    taps = [
+        (p * rows - top, (q * columns - left) * depth)
+        for p in range(height)
+        for q in range(0, width, together)
+    ]
+    return np.array(taps, np.int64), together * depth, np.array((down, right * depth), np.int64)
+
+
+def _make_depthwise(site: Site) -> Kernel:
+    loop = site.loops["conv2d_depthwise"]
+    filters = site.inputs[1].type.shape[0]
+    geometry = _geometry(site.node, dilations_of(site.node))
+    arguments = Epilogue(site.node, filters).part(0, 1)
+    lane, narrow = _lane(*site.inputs), _sum_lane(site)
+    pixel_shape = site.outputs[0].type.shape[1:]
+
+    def arrange(w: Array) -> Array:
+        return np.array(w[..., 0].transpose(1, 2, 0), lane, order="C")
+
+    fixed = arrange(site.weights[1]) if 1 in site.weights else None
+
+    def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        x = arrays[0]
+        w = arrange(arrays[1]) if fixed is None else fixed
+        y = np.empty((x.shape[0], *pixel_shape), narrow)
+        loop(_own(x, lane), w, geometry, *arguments, y)
+        return (y,)
 
     return run
 
@@ -217,25 +273,6 @@ def _sum_lane(site: Site) -> np.dtype[np.integer]:
     """Return the type in which sums leave their loop: i8 or i32."""
     narrow = site.outputs[0].type.dtype is DType.I8
     return (DType.I8 if narrow else DType.I32).numpy
-
-
-def _arrange(
-    w: Array, parts: int, arrange: Callable[[Array], Array], lane: np.dtype[np.integer]
-) -> list[Array]:
-    """Split the weights into groups and lay each out as its loop reads it."""
-    return [np.array(arrange(part), lane, order="C") for part in np.split(w, parts, axis=0)]
-
-
-def _taps_channels(w: Array) -> Array:
-    return w[..., 0].transpose(1, 2, 0)
-
-
-def _taps_depth_filters(w: Array) -> Array:
-    return w.transpose(1, 2, 3, 0)
-
-
-def _filters_patch(w: Array) -> Array:
-    return w.reshape(w.shape[0], -1)
 
 
 def _make_pool(site: Site) -> Kernel:
@@ -310,16 +347,46 @@ def _make_sum(site: Site) -> Kernel:
 
 
 def _make_clamp(site: Site) -> Kernel:
-    dtype = site.inputs[0].type.dtype.numpy
-    low, high = (np.array(site.node.integer(name), dtype) for name in ("minimum", "maximum"))
-    return lambda arrays: (np.minimum(np.maximum(arrays[0], low), high),)
+    loop, lane = site.loops["clamp"], _lane(*site.inputs)
+    low, high = site.node.integer("minimum"), site.node.integer("maximum")
+
+    def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        x = _own(arrays[0], lane)
+        y = np.empty(x.shape, lane)
+        loop(x.reshape(-1), low, high, y.reshape(-1))
+        return (y,)
+
+    return run
 
 
 def _make_table8(site: Site) -> Kernel:
-    table = np.array(site.node.integers("table"), site.outputs[0].type.dtype.numpy)
+    loop, narrow = site.loops["table8"], _lane(*site.outputs)
     # The table begins at the smallest x; the bytes of x begin at 0.
-    by_byte = np.roll(table, site.inputs[0].type.dtype.minimum)
-    return lambda arrays: (by_byte[arrays[0].view(np.uint8)],)
+    table = np.roll(
+        np.array(site.node.integers("table"), narrow), site.inputs[0].type.dtype.minimum
+    )
+
+    def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        x = _own(arrays[0].view(np.uint8), np.dtype(np.uint8))
+        y = np.empty(x.shape, narrow)
+        loop(x.reshape(-1), table, y.reshape(-1))
+        return (y,)
+
+    return run
+
+
+def _make_argmax(site: Site) -> Kernel:
+    loop, lane = site.loops["argmax"], _lane(*site.inputs)
+    axis = site.node.integer("axis")
+
+    def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        x = _own(arrays[0], lane)
+        outer, inner = prod(x.shape[:axis]), prod(x.shape[axis + 1 :])
+        y = np.empty((*x.shape[:axis], *x.shape[axis + 1 :]) or (1,), np.int32)
+        loop(x.reshape(outer, -1, inner), y.reshape(outer, inner))
+        return (y,)
+
+    return run
 
 
 Maker = Callable[[Site], Kernel]
@@ -334,4 +401,5 @@ MAKERS: dict[str, Maker] = {
     "RESCALE": _make_rescale,
     "CLAMP": _make_clamp,
     "TABLE8": _make_table8,
+    "ARGMAX": _make_argmax,
 }

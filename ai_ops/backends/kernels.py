@@ -27,6 +27,9 @@ import numpy as np
 from ai_ops.arithmetic import Wide
 from ai_ops.dtype import Array
 
+# From so many channels on, a loop over them is vector code that pays.
+FEW_CHANNELS = 8
+
 
 def gemm(
     x: Array,
@@ -39,7 +42,7 @@ def gemm(
     high: int,
     y: Array,
 ) -> None:
-    """X (M, K), w (N, K), y (M, N)."""
+    """Take x (M, K) and w (N, K) to y (M, N)."""
     for i in range(x.shape[0]):
         for j in range(w.shape[0]):
             acc = np.int32(0)
@@ -56,9 +59,9 @@ def gemm(
 def conv2d_deep(
     x: Array,
     w: Array,
-    kernel_rows: int,
+    taps: Wide,
     row: int,
-    geometry: Wide,
+    steps: Wide,
     bias: Wide,
     multipliers: Wide,
     halves: Wide,
@@ -69,30 +72,32 @@ def conv2d_deep(
 ) -> None:
     """Gather the patches of an output row, then one dot product for each pixel and filter.
 
-    x (B, H, W, C), w (O, KH * row) with row = KW * C, y (B, OH, OW, O); column dilation is 1, so
-    that each kernel row reads one contiguous run of x.
+    A patch is made of runs: `row` elements that lie together in a row of x. Run p of the patch at
+    output (i, j) begins in row ``i * steps[0] + taps[p, 0]`` at element
+    ``j * steps[1] + taps[p, 1]``; what lies outside x is 0.
+
+    x (B, H, W * C), w (O, taps * row), taps int64 (T, 2), steps int64 (2,), y (B, OH, OW, O).
     """
-    height, run = x.shape[1], x.shape[2] * x.shape[3]
-    channels, columns, depth = x.shape[3], y.shape[2], w.shape[1]
-    flat = x.reshape(x.shape[0], height, run)
+    height, width = x.shape[1], x.shape[2]
+    columns, depth = y.shape[2], w.shape[1]
     patch = np.zeros((columns, depth), x.dtype)
     for b in range(x.shape[0]):
         for i in range(y.shape[1]):
-            for p in range(kernel_rows):
-                r = i * geometry[0] - geometry[4] + p * geometry[2]
+            for p in range(taps.shape[0]):
+                r = i * steps[0] + taps[p, 0]
+                inside = r >= 0 and r < height
+                at = p * row
                 for j in range(columns):
-                    start = (j * geometry[1] - geometry[5]) * channels
-                    at = p * row
-                    inside = r >= 0 and r < height
-                    if inside and start >= 0 and start + row <= run:
+                    start = j * steps[1] + taps[p, 1]
+                    if inside and start >= 0 and start + row <= width:
                         for t in range(row):
-                            patch[j, at + t] = flat[b, r, start + t]
+                            patch[j, at + t] = x[b, r, start + t]
                     else:
                         for t in range(row):
                             patch[j, at + t] = 0
                         if inside:
-                            for t in range(max(0, -start), min(row, run - start)):
-                                patch[j, at + t] = flat[b, r, start + t]
+                            for t in range(max(0, -start), min(row, width - start)):
+                                patch[j, at + t] = x[b, r, start + t]
             for j in range(columns):
                 for o in range(w.shape[0]):
                     acc = np.int32(0)
@@ -109,7 +114,9 @@ def conv2d_deep(
 def conv2d_wide(
     x: Array,
     w: Array,
-    geometry: Wide,
+    taps: Wide,
+    row: int,
+    steps: Wide,
     bias: Wide,
     multipliers: Wide,
     halves: Wide,
@@ -118,29 +125,43 @@ def conv2d_wide(
     high: int,
     y: Array,
 ) -> None:
-    """Add one input element to all filters at a time: for many filters of little depth.
+    """Add input elements, four at a time, to all filters: for many filters of little depth.
 
-    x (B, H, W, C), w (KH, KW, C, O), y (B, OH, OW, O).
+    As `conv2d_deep`, but for w (taps * row, O).
     """
-    filters = w.shape[3]
+    height, width, filters = x.shape[1], x.shape[2], w.shape[1]
     acc = np.zeros(filters, np.int32)
     for b in range(x.shape[0]):
         for i in range(y.shape[1]):
             for j in range(y.shape[2]):
                 for o in range(filters):
                     acc[o] = 0
-                for p in range(w.shape[0]):
-                    r = i * geometry[0] - geometry[4] + p * geometry[2]
-                    if r < 0 or r >= x.shape[1]:
+                for p in range(taps.shape[0]):
+                    r = i * steps[0] + taps[p, 0]
+                    if r < 0 or r >= height:
                         continue
-                    for q in range(w.shape[1]):
-                        s = j * geometry[1] - geometry[5] + q * geometry[3]
-                        if s < 0 or s >= x.shape[2]:
-                            continue
-                        for k in range(w.shape[2]):
-                            element = np.int32(x[b, r, s, k])
-                            for o in range(filters):
-                                acc[o] += np.int32(element * np.int32(w[p, q, k, o]))
+                    start = j * steps[1] + taps[p, 1]
+                    at = p * row
+                    t = max(0, -start)
+                    last = min(row, width - start)
+                    while t + 3 < last:
+                        e0 = np.int32(x[b, r, start + t])
+                        e1 = np.int32(x[b, r, start + t + 1])
+                        e2 = np.int32(x[b, r, start + t + 2])
+                        e3 = np.int32(x[b, r, start + t + 3])
+                        for o in range(filters):
+                            acc[o] += (
+                                np.int32(e0 * np.int32(w[at + t, o]))
+                                + np.int32(e1 * np.int32(w[at + t + 1, o]))
+                                + np.int32(e2 * np.int32(w[at + t + 2, o]))
+                                + np.int32(e3 * np.int32(w[at + t + 3, o]))
+                            )
+                        t += 4
+                    while t < last:
+                        e0 = np.int32(x[b, r, start + t])
+                        for o in range(filters):
+                            acc[o] += np.int32(e0 * np.int32(w[at + t, o]))
+                        t += 1
                 for o in range(filters):
                     v = ((np.int64(acc[o]) + bias[o]) * multipliers[o] + halves[o]) >> shifts[o]
                     if v < low:
@@ -190,45 +211,48 @@ def conv2d_depthwise(
 
 
 def max_pool2d(x: Array, rows: int, columns: int, geometry: Wide, least: int, y: Array) -> None:
-    """X (B, H, W, C), y (B, OH, OW, C); `least` is the dtype's smallest value."""
+    """Take x (B, H, W, C) to y (B, OH, OW, C); `least` is the dtype's smallest value."""
     for b in range(x.shape[0]):
         for i in range(y.shape[1]):
+            top = i * geometry[0] - geometry[4]
+            first_row, last_row = max(0, top), min(x.shape[1], top + rows)
             for j in range(y.shape[2]):
-                for c in range(x.shape[3]):
-                    y[b, i, j, c] = least
-                for p in range(rows):
-                    r = i * geometry[0] - geometry[4] + p
-                    if r < 0 or r >= x.shape[1]:
-                        continue
-                    for q in range(columns):
-                        s = j * geometry[1] - geometry[5] + q
-                        if s < 0 or s >= x.shape[2]:
-                            continue
-                        for c in range(x.shape[3]):
-                            if x[b, r, s, c] > y[b, i, j, c]:
-                                y[b, i, j, c] = x[b, r, s, c]
+                left = j * geometry[1] - geometry[5]
+                first, last = max(0, left), min(x.shape[2], left + columns)
+                if x.shape[3] < FEW_CHANNELS:
+                    for c in range(x.shape[3]):
+                        most = x[b, first_row, first, c]
+                        for r in range(first_row, last_row):
+                            for s in range(first, last):
+                                most = max(most, x[b, r, s, c])
+                        y[b, i, j, c] = most
+                else:
+                    for c in range(x.shape[3]):
+                        y[b, i, j, c] = least
+                    for r in range(first_row, last_row):
+                        for s in range(first, last):
+                            for c in range(x.shape[3]):
+                                if x[b, r, s, c] > y[b, i, j, c]:
+                                    y[b, i, j, c] = x[b, r, s, c]
 
 
 def avg_pool2d(x: Array, rows: int, columns: int, geometry: Wide, whole: int, y: Array) -> None:
-    """X (B, H, W, C), y (B, OH, OW, C); `whole` 1 divides by the window's size."""
+    """Take x (B, H, W, C) to y (B, OH, OW, C); `whole` 1 divides by the window's size."""
     acc = np.zeros(x.shape[3], np.int32)
     for b in range(x.shape[0]):
         for i in range(y.shape[1]):
+            top = i * geometry[0] - geometry[4]
+            first_row, last_row = max(0, top), min(x.shape[1], top + rows)
             for j in range(y.shape[2]):
-                count = 0
+                left = j * geometry[1] - geometry[5]
+                first, last = max(0, left), min(x.shape[2], left + columns)
                 for c in range(x.shape[3]):
                     acc[c] = 0
-                for p in range(rows):
-                    r = i * geometry[0] - geometry[4] + p
-                    if r < 0 or r >= x.shape[1]:
-                        continue
-                    for q in range(columns):
-                        s = j * geometry[1] - geometry[5] + q
-                        if s < 0 or s >= x.shape[2]:
-                            continue
-                        count += 1
+                for r in range(first_row, last_row):
+                    for s in range(first, last):
                         for c in range(x.shape[3]):
                             acc[c] += np.int32(x[b, r, s, c])
+                count = (last_row - first_row) * (last - first)
                 if whole == 1:
                     count = rows * columns
                 for c in range(x.shape[3]):
@@ -238,7 +262,7 @@ def avg_pool2d(x: Array, rows: int, columns: int, geometry: Wide, whole: int, y:
 def rescale_channels(
     x: Array, multipliers: Wide, halves: Wide, shifts: Wide, low: int, high: int, y: Array
 ) -> None:
-    """X (M, C), y (M, C)."""
+    """Take x (M, C) to y (M, C)."""
     for i in range(x.shape[0]):
         for c in range(x.shape[1]):
             v = (np.int64(x[i, c]) * multipliers[c] + halves[c]) >> shifts[c]
@@ -252,7 +276,7 @@ def rescale_channels(
 def rescale_tensor(
     x: Array, multiplier: int, half: int, shift: int, low: int, high: int, y: Array
 ) -> None:
-    """X (E,), y (E,)."""
+    """Take x (E,) to y (E,)."""
     for i in range(x.shape[0]):
         v = (np.int64(x[i]) * multiplier + half) >> shift
         if v < low:
@@ -293,3 +317,33 @@ def add(
         if v > high:
             v = np.int64(high)
         y[i] = v
+
+
+def clamp(x: Array, low: int, high: int, y: Array) -> None:
+    """Take x (E,) to y (E,)."""
+    for i in range(x.shape[0]):
+        v = x[i]
+        if v < low:
+            v = low
+        if v > high:
+            v = high
+        y[i] = v
+
+
+def table8(x: Array, table: Array, y: Array) -> None:
+    """Take x uint8 (E,) to y (E,); the table (256,) is in the order of the input's bytes."""
+    for i in range(x.shape[0]):
+        y[i] = table[x[i]]
+
+
+def argmax(x: Array, y: Array) -> None:
+    """Take x (A, S, B) to y int32 (A, B), the first largest along S."""
+    for a in range(x.shape[0]):
+        for b in range(x.shape[2]):
+            best = 0
+            most = x[a, 0, b]
+            for s in range(1, x.shape[1]):
+                if x[a, s, b] > most:
+                    best = s
+                    most = x[a, s, b]
+            y[a, b] = best

@@ -82,6 +82,7 @@ CASES = (
     _gemm(1, DEEPEST, 1, DType.I8, DType.I8, 62),
     _gemm(1, 1_000, 33, DType.I8, DType.I32, 31),
     _gemm(37, 70, 19, DType.I8, DType.I8, 40),
+    _gemm(37, 31, 19, DType.I8, DType.I8, 40),  # wide
     _gemm(5, 65, 3, DType.I16, DType.I16, 40),
     _conv(9, 8, 5, 3, 1, 1, 1),  # deep
     _conv(8, 1, 6, 5, 1, 1, 2),  # deep, one channel
@@ -108,6 +109,7 @@ CASES = (
         node=make_node("RESCALE", (0,), **_rescaled(67, 33, DType.I16)),
         types=((DType.I16, (3, 67)),),
     ),
+    Case(node=make_node("ARGMAX", (0,), axis=1), types=((DType.I8, (3, 41, 5)),)),
     Case(node=make_node("CLAMP", (0,), minimum=0, maximum=6), types=((DType.I8, (99,)),)),
     Case(
         node=make_node("TABLE8", (0,), dtype=2, table=tuple(range(-300, -300 + 5 * 256, 5))),
