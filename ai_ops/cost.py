@@ -21,8 +21,8 @@ COST_CLASSES: tuple[str, ...] = (
     "mac_grouped",  # multiply-accumulates of grouped and depthwise convolutions
     "weight_bytes",  # weight bytes streamed once per call
     "element_copy",  # elements moved (gathered patches, transposed, concatenated, reshaped)
-    "element_cheap",  # elements compared, clamped, looked up
-    "element_heavy",  # elements multiplied and shifted in 64 bits
+    "element_cheap",  # elements compared, clamped, looked up, rescaled in long runs
+    "element_heavy",  # sums finished one by one: bias, rescale and clamp, or a division
     "digest_bytes",  # bytes hashed into step digests
 )
 MAC_CLASSES = ("mac_gemm", "mac_conv", "mac_grouped")

@@ -1,7 +1,7 @@
 """The table of operators: the one place where an operator is listed.
 
 To add one: a file in `ai_ops/ops`, a row here, a section in docs/spec/02-operators.md and its
-vectors. tests/ai_ops/test_operator_table.py fails when one of them is missing.
+vectors. tests/spec/test_engine_vectors.py fails when one of them is missing.
 """
 
 from __future__ import annotations

@@ -43,12 +43,15 @@ def gemm(
     y: Array,
 ) -> None:
     """Take x (M, K) and w (N, K) to y (M, N)."""
+    acc = np.zeros(w.shape[0], np.int32)
     for i in range(x.shape[0]):
         for j in range(w.shape[0]):
-            acc = np.int32(0)
+            total = np.int32(0)
             for k in range(w.shape[1]):
-                acc = np.int32(acc + np.int32(np.int32(x[i, k]) * np.int32(w[j, k])))
-            v = ((np.int64(acc) + bias[j]) * multipliers[j] + halves[j]) >> shifts[j]
+                total = np.int32(total + np.int32(np.int32(x[i, k]) * np.int32(w[j, k])))
+            acc[j] = total
+        for j in range(w.shape[0]):
+            v = ((np.int64(acc[j]) + bias[j]) * multipliers[j] + halves[j]) >> shifts[j]
             if v < low:
                 v = np.int64(low)
             if v > high:
@@ -81,6 +84,7 @@ def conv2d_deep(
     height, width = x.shape[1], x.shape[2]
     columns, depth = y.shape[2], w.shape[1]
     patch = np.zeros((columns, depth), x.dtype)
+    acc = np.zeros(w.shape[0], np.int32)
     for b in range(x.shape[0]):
         for i in range(y.shape[1]):
             for p in range(taps.shape[0]):
@@ -100,10 +104,14 @@ def conv2d_deep(
                                 patch[j, at + t] = x[b, r, start + t]
             for j in range(columns):
                 for o in range(w.shape[0]):
-                    acc = np.int32(0)
+                    total = np.int32(0)
                     for k in range(depth):
-                        acc = np.int32(acc + np.int32(np.int32(patch[j, k]) * np.int32(w[o, k])))
-                    v = ((np.int64(acc) + bias[o]) * multipliers[o] + halves[o]) >> shifts[o]
+                        total = np.int32(
+                            total + np.int32(np.int32(patch[j, k]) * np.int32(w[o, k]))
+                        )
+                    acc[o] = total
+                for o in range(w.shape[0]):
+                    v = ((np.int64(acc[o]) + bias[o]) * multipliers[o] + halves[o]) >> shifts[o]
                     if v < low:
                         v = np.int64(low)
                     if v > high:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
 from ai_ops.backends import BACKENDS, kernels, select_backend
-from ai_ops.backends.cpu import COMPILED, CpuBackend, Loop
+from ai_ops.backends.cpu import COMPILED, CpuBackend, Loop, compile_loop
 from ai_ops.backends.selftest import check_backend
 from ai_ops.errors import BackendFault
 from ai_ops.executor import load
@@ -62,3 +66,45 @@ def test_a_machine_without_a_working_compiler_runs_the_reference(
         select_backend("cpu")
     with pytest.raises(BackendFault, match="no backend 'gpu'"):
         select_backend("gpu")
+
+
+def test_the_loops_are_plain_python_too() -> None:
+    """What numba compiles means the same without it."""
+    check_backend(CpuBackend(plain))
+
+
+def test_where_no_cache_can_be_written_loops_are_compiled_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import numba
+
+    njit = numba.njit
+
+    def without_cache(*, nogil: bool, cache: bool = False) -> object:
+        if cache:
+            raise RuntimeError("cannot cache function: no locator available")
+        return njit(nogil=nogil)
+
+    monkeypatch.setattr(numba, "njit", without_cache)
+    table = np.arange(256, dtype=np.int8)
+    result = np.zeros(3, np.int8)
+    compile_loop("table8")(np.array([1, 2, 255], np.uint8), table, result)
+    assert result.tolist() == [1, 2, -1]
+
+
+def test_importing_the_engine_does_not_load_the_compiler() -> None:
+    program = "import sys, ai_ops.executor, ai_ops.validate; print('numba' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False\n"
+
+
+def test_calls_in_many_threads_do_not_meet() -> None:
+    model = lenet()
+    facts = validate(head_of(model), len(encode_model(model)), DEFAULT_LIMITS)
+    ready = load(model, facts, select_backend("cpu"))
+    images = [np.random.default_rng(seed).bytes(784) for seed in range(40)]
+    expected = [ready.run(image, 1) for image in images]
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        assert list(pool.map(lambda image: ready.run(image, 1), images)) == expected

@@ -355,8 +355,54 @@ def fact_cases() -> list[Case]:
                 "digest_bytes": [0, 3, 0],
             },
         },
+        {"rule": "M-15", "model": mixed().hex(), "counts": MIXED_COUNTS},
         {"rule": "M-16", "model": MODEL.hex(), "live_bytes": 5 * 2 + 5 * 3},
     ]
+
+
+def mixed() -> bytes:
+    """Give every class a count: x (n, 4, 4, 2) through one node of each kind."""
+    window = (struct.pack("<2H", 2, 2), struct.pack("<4H", 0, 0, 0, 0))
+    rescaled = (u32s(1), b"\x28", b"\x01", i32s(-128), i32s(127))
+    pair = (u32s(1), b"\x28", u32s(1), b"\x28", b"\x01", i32s(-128), i32s(127))
+    ones = struct.pack("<2H", 1, 1)
+    nodes = [
+        node(0x0102, (0, 1), *window, ones, u32s(1), b"", *rescaled),  # 3: (n, 2, 2, 3)
+        node(0x0102, (0, 2), *window, ones, u32s(2), b"", *rescaled),  # 4: (n, 2, 2, 2)
+        node(0x0201, (0,), struct.pack("<2H", 2, 2), *window),  # 5: (n, 2, 2, 2)
+        node(0x0202, (0,), struct.pack("<2H", 2, 2), *window, b"\x00"),  # 6: (n, 2, 2, 2)
+        node(0x0301, (4, 5), *pair),  # 7
+        node(0x0302, (7, 6), *pair),  # 8
+        node(0x0303, (8, 8), u32s(1), b"\x28", b"\x01", i32s(-128), i32s(127)),  # 9
+        node(0x0304, (9,), *rescaled),  # 10
+        node(0x0305, (10,), i32s(-128), i32s(127)),  # 11
+        node(0x0306, (11,), b"\x01", bytes(512)),  # 12
+        node(0x0402, (12,), b"\x00\x03\x01\x02"),  # 13: (n, 2, 2, 2)
+        node(0x0403, (13, 3), b"\x03"),  # 14: (n, 2, 2, 5)
+        node(0x0401, (14,), i32s(-1, 20)),  # 15
+        node(0x0501, (15,), b"\x01"),  # 16: (n), i32
+    ]
+    weights = [[number(I8), i32s(3, 2, 2, 2)], [number(I8), i32s(2, 2, 2, 1)]]
+    return assemble(
+        [weights, nodes, u32s(16)],
+        weights=bytes(24 + 8),
+        inputs=[port(b"x", I8, (-1, 4, 4, 2), -128, 127)],
+        outputs=[port(b"y", I32, (-1,), 0, 19)],
+    )
+
+
+MIXED_COUNTS = {
+    "steps": [14, 0, 0],
+    "mac_conv": [0, 12 * 8, 0],
+    "mac_grouped": [0, 8 * 4, 0],
+    "weight_bytes": [24 + 8, 0, 0],
+    # Patches of both convolutions (4 pixels of 2 * 2 * 2), the transposed and the joined tensor.
+    "element_copy": [0, 4 * 8 + 4 * 8 + 8 + 20, 0],
+    # Two pools of 2 x 2, three pairs, then RESCALE, CLAMP, TABLE8 of 8 and ARGMAX of 20.
+    "element_cheap": [0, 2 * 8 * 4 + 3 * 2 * 8 + 3 * 8 + 20, 0],
+    "element_heavy": [0, 12 + 8 + 8, 0],
+    "digest_bytes": [0, 12 + 8 * 10 + 20 + 20 + 4, 0],
+}
 
 
 def format_cases() -> list[Case]:
