@@ -6,8 +6,8 @@ the additions nor the width of the vector unit can matter. What follows the sum 
 
 Parameters that several share:
 
-bias, multipliers, halves, shifts : int64 (C,)
-    Per channel; halves = 2^(shift - 1), the rounding term.
+scales : int64 (4, C)
+    For each channel: bias, multiplier, rounding term 2^(shift - 1), shift.
 low, high : int
     The clamp.
 geometry : int64 (6,)
@@ -31,18 +31,9 @@ from ai_ops.dtype import Array
 FEW_CHANNELS = 8
 
 
-def gemm(
-    x: Array,
-    w: Array,
-    bias: Wide,
-    multipliers: Wide,
-    halves: Wide,
-    shifts: Wide,
-    low: int,
-    high: int,
-    y: Array,
-) -> None:
+def gemm(x: Array, w: Array, scales: Wide, low: int, high: int, y: Array) -> None:
     """Take x (M, K) and w (N, K) to y (M, N)."""
+    bias, multipliers, halves, shifts = scales[0], scales[1], scales[2], scales[3]
     acc = np.zeros(w.shape[0], np.int32)
     for i in range(x.shape[0]):
         for j in range(w.shape[0]):
@@ -62,73 +53,70 @@ def gemm(
 def conv2d_deep(
     x: Array,
     w: Array,
+    groups: int,
     taps: Wide,
-    row: int,
     steps: Wide,
-    bias: Wide,
-    multipliers: Wide,
-    halves: Wide,
-    shifts: Wide,
+    scales: Wide,
     low: int,
     high: int,
     y: Array,
 ) -> None:
     """Gather the patches of an output row, then one dot product for each pixel and filter.
 
-    A patch is made of runs: `row` elements that lie together in a row of x. Run p of the patch at
-    output (i, j) begins in row ``i * steps[0] + taps[p, 0]`` at element
-    ``j * steps[1] + taps[p, 1]``; what lies outside x is 0.
+    A patch is made of runs: row = steps[2] elements that lie together in a row of x. Run p of the patch at
+    output (i, j) in group g begins in row ``i * steps[0] + taps[p, 0]`` at element
+    ``j * steps[1] + taps[p, 1] + g * row``; what lies outside x is 0. With several groups a run
+    is the part of one pixel that belongs to the group.
 
-    x (B, H, W * C), w (O, taps * row), taps int64 (T, 2), steps int64 (2,), y (B, OH, OW, O).
+    x (B, H, W * C), w (O, taps * row), taps int64 (T, 2), steps int64 (3,), y (B, OH, OW, O).
     """
-    height, width = x.shape[1], x.shape[2]
-    columns, depth = y.shape[2], w.shape[1]
+    bias, multipliers, halves, shifts = scales[0], scales[1], scales[2], scales[3]
+    height, width, row = x.shape[1], x.shape[2], steps[2]
+    columns, depth, filters = y.shape[2], w.shape[1], w.shape[0] // groups
     patch = np.zeros((columns, depth), x.dtype)
-    acc = np.zeros(w.shape[0], np.int32)
+    acc = np.zeros(filters, np.int32)
     for b in range(x.shape[0]):
         for i in range(y.shape[1]):
-            for p in range(taps.shape[0]):
-                r = i * steps[0] + taps[p, 0]
-                inside = r >= 0 and r < height
-                at = p * row
-                for j in range(columns):
-                    start = j * steps[1] + taps[p, 1]
-                    if inside and start >= 0 and start + row <= width:
-                        for t in range(row):
-                            patch[j, at + t] = x[b, r, start + t]
-                    else:
-                        for t in range(row):
-                            patch[j, at + t] = 0
-                        if inside:
-                            for t in range(max(0, -start), min(row, width - start)):
+            for g in range(groups):
+                for p in range(taps.shape[0]):
+                    r = i * steps[0] + taps[p, 0]
+                    inside = r >= 0 and r < height
+                    at = p * row
+                    for j in range(columns):
+                        start = j * steps[1] + taps[p, 1] + g * row
+                        if inside and start >= 0 and start + row <= width:
+                            for t in range(row):
                                 patch[j, at + t] = x[b, r, start + t]
-            for j in range(columns):
-                for o in range(w.shape[0]):
-                    total = np.int32(0)
-                    for k in range(depth):
-                        total = np.int32(
-                            total + np.int32(np.int32(patch[j, k]) * np.int32(w[o, k]))
-                        )
-                    acc[o] = total
-                for o in range(w.shape[0]):
-                    v = ((np.int64(acc[o]) + bias[o]) * multipliers[o] + halves[o]) >> shifts[o]
-                    if v < low:
-                        v = np.int64(low)
-                    if v > high:
-                        v = np.int64(high)
-                    y[b, i, j, o] = v
+                        else:
+                            for t in range(row):
+                                patch[j, at + t] = 0
+                            if inside:
+                                for t in range(max(0, -start), min(row, width - start)):
+                                    patch[j, at + t] = x[b, r, start + t]
+                for j in range(columns):
+                    for o in range(filters):
+                        f = g * filters + o
+                        total = np.int32(0)
+                        for k in range(depth):
+                            product = np.int32(np.int32(patch[j, k]) * np.int32(w[f, k]))
+                            total = np.int32(total + product)
+                        acc[o] = total
+                    for o in range(filters):
+                        f = g * filters + o
+                        v = ((np.int64(acc[o]) + bias[f]) * multipliers[f] + halves[f]) >> shifts[f]
+                        if v < low:
+                            v = np.int64(low)
+                        if v > high:
+                            v = np.int64(high)
+                        y[b, i, j, f] = v
 
 
 def conv2d_wide(
     x: Array,
     w: Array,
     taps: Wide,
-    row: int,
     steps: Wide,
-    bias: Wide,
-    multipliers: Wide,
-    halves: Wide,
-    shifts: Wide,
+    scales: Wide,
     low: int,
     high: int,
     y: Array,
@@ -137,7 +125,8 @@ def conv2d_wide(
 
     As `conv2d_deep`, but for w (taps * row, O).
     """
-    height, width, filters = x.shape[1], x.shape[2], w.shape[1]
+    bias, multipliers, halves, shifts = scales[0], scales[1], scales[2], scales[3]
+    height, width, row, filters = x.shape[1], x.shape[2], steps[2], w.shape[1]
     acc = np.zeros(filters, np.int32)
     for b in range(x.shape[0]):
         for i in range(y.shape[1]):
@@ -180,18 +169,10 @@ def conv2d_wide(
 
 
 def conv2d_depthwise(
-    x: Array,
-    w: Array,
-    geometry: Wide,
-    bias: Wide,
-    multipliers: Wide,
-    halves: Wide,
-    shifts: Wide,
-    low: int,
-    high: int,
-    y: Array,
+    x: Array, w: Array, geometry: Wide, scales: Wide, low: int, high: int, y: Array
 ) -> None:
     """One filter for each channel: x (B, H, W, C), w (KH, KW, C), y (B, OH, OW, C)."""
+    bias, multipliers, halves, shifts = scales[0], scales[1], scales[2], scales[3]
     channels = x.shape[3]
     acc = np.zeros(channels, np.int32)
     for b in range(x.shape[0]):
@@ -267,10 +248,9 @@ def avg_pool2d(x: Array, rows: int, columns: int, geometry: Wide, whole: int, y:
                     y[b, i, j, c] = (2 * np.int64(acc[c]) + count) // (2 * count)
 
 
-def rescale_channels(
-    x: Array, multipliers: Wide, halves: Wide, shifts: Wide, low: int, high: int, y: Array
-) -> None:
+def rescale_channels(x: Array, scales: Wide, low: int, high: int, y: Array) -> None:
     """Take x (M, C) to y (M, C)."""
+    multipliers, halves, shifts = scales[1], scales[2], scales[3]
     for i in range(x.shape[0]):
         for c in range(x.shape[1]):
             v = (np.int64(x[i, c]) * multipliers[c] + halves[c]) >> shifts[c]

@@ -76,16 +76,17 @@ def reference(
     filters, height, width, depth = w.shape
     groups = node.integer("groups")
     rows, columns = axes(node, x.shape, (height, width), dilations_of(node))
-    accumulator = np.zeros((x.shape[0], rows.output, columns.output, filters), dtype=np.int64)
-    per_group = filters // groups
+    shape = (x.shape[0], rows.output, columns.output, groups, filters // groups)
+    accumulator = np.zeros(shape, dtype=np.int64)
+    grouped = x.reshape(*x.shape[:3], groups, depth)
+    matrices = w.reshape(groups, filters // groups, height, width, depth)
     for p in rows.taps():
         for q in columns.taps():
-            source = x[:, p.reads, q.reads]
-            target = accumulator[:, p.writes, q.writes]
-            for g in range(groups):
-                chosen = slice(g * per_group, (g + 1) * per_group)
-                matrix = w[chosen, p.index, q.index].T
-                target[..., chosen] += source[..., g * depth : (g + 1) * depth] @ matrix
+            source = grouped[:, p.reads, q.reads]
+            accumulator[:, p.writes, q.writes] += np.einsum(
+                "nijgk,gok->nijgo", source, matrices[:, :, p.index, q.index]
+            )
+    accumulator = accumulator.reshape(*shape[:3], filters)
     if bias := node.integers("bias"):
         accumulator += np.array(bias, dtype=np.int64)
     return (apply_rescale(node, accumulator, outputs[0]),)

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from ai_ops.backends import BACKENDS, kernels, select_backend
-from ai_ops.backends.cpu import COMPILED, CpuBackend, Loop, compile_loop
+from ai_ops.backends.cpu import COMPILED, CpuBackend, compile_loop
 from ai_ops.backends.selftest import check_backend
+from ai_ops.backends.site import Loop
 from ai_ops.errors import BackendFault
 from ai_ops.executor import load
 from ai_ops.model import encode_model, head_of

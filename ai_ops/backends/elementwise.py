@@ -1,0 +1,134 @@
+"""Kernels of the `cpu` backend that sum no products: pools, element-wise operators, ARGMAX."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from ai_ops.backends.base import Kernel
+from ai_ops.backends.site import Site, channel_scales, geometry_of, lane_of, owned, same_shape
+from ai_ops.dtype import Array
+from ai_ops.ops.max_pool2d import kernel_of
+
+
+def make_pool(site: Site) -> Kernel:
+    """Make MAX_POOL2D or AVG_POOL2D: one loop each over windows and channels."""
+    tensor = site.inputs[0].type
+    largest = site.node.operator == "MAX_POOL2D"
+    loop = site.loops["max_pool2d" if largest else "avg_pool2d"]
+    kernel = kernel_of(site.node)
+    last = tensor.dtype.minimum if largest else site.node.integer("count_padding")
+    pixel_shape = site.outputs[0].type.shape[1:]
+    arguments = (*kernel, geometry_of(site.node, (1, 1)), last)
+    lane = lane_of(*site.inputs)
+
+    def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        x = owned(arrays[0], lane)
+        y = np.empty((x.shape[0], *pixel_shape), lane)
+        loop(x, *arguments, y)
+        return (y,)
+
+    return run
+
+
+def make_rescale(site: Site) -> Kernel:
+    """Make RESCALE, per tensor over one long run or per channel over rows."""
+    channels = site.inputs[0].type.shape[-1]
+    per_tensor = len(site.node.integers("multipliers")) == 1
+    scales, low, high = channel_scales(site.node, 1 if per_tensor else channels)
+    loop = site.loops["rescale_tensor" if per_tensor else "rescale_channels"]
+    shape = (-1,) if per_tensor else (-1, channels)
+    one = tuple(int(entry) for entry in scales[1:, 0])
+    arguments = (*one, low, high) if per_tensor else (scales, low, high)
+    lane, narrow = lane_of(*site.inputs), lane_of(*site.outputs)
+
+    def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        x = owned(arrays[0], lane)
+        y = np.empty(x.shape, narrow)
+        loop(x.reshape(shape), *arguments, y.reshape(shape))
+        return (y,)
+
+    return run
+
+
+def make_mul(site: Site) -> Kernel:
+    """Make MUL; a repeated operand is spread out first."""
+    loop, lane, narrow = site.loops["multiply"], lane_of(*site.inputs), lane_of(*site.outputs)
+    shift = site.node.integer("shift")
+    low, high = site.node.integer("minimum"), site.node.integer("maximum")
+    arguments = (site.node.integer("multiplier"), 1 << (shift - 1), shift, low, high)
+
+    def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        a, b = same_shape(arrays, lane)
+        y = np.empty(a.shape, narrow)
+        loop(a.reshape(-1), b.reshape(-1), *arguments, y.reshape(-1))
+        return (y,)
+
+    return run
+
+
+def make_sum(site: Site) -> Kernel:
+    """Make ADD or SUB; a repeated operand is spread out first."""
+    loop, lane, narrow = site.loops["add"], lane_of(*site.inputs), lane_of(*site.outputs)
+    scales = []
+    for side in ("a", "b"):
+        shift = site.node.integer(f"shift_{side}")
+        scale = (site.node.integer(f"multiplier_{side}"), 1 << (shift - 1), shift)
+        scales.append(np.array(scale, np.int64))
+    sign = 1 if site.node.operator == "ADD" else -1
+    arguments = (*scales, sign, site.node.integer("minimum"), site.node.integer("maximum"))
+
+    def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        a, b = same_shape(arrays, lane)
+        y = np.empty(a.shape, narrow)
+        loop(a.reshape(-1), b.reshape(-1), *arguments, y.reshape(-1))
+        return (y,)
+
+    return run
+
+
+def make_clamp(site: Site) -> Kernel:
+    """Make CLAMP."""
+    loop, lane = site.loops["clamp"], lane_of(*site.inputs)
+    low, high = site.node.integer("minimum"), site.node.integer("maximum")
+
+    def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        x = owned(arrays[0], lane)
+        y = np.empty(x.shape, lane)
+        loop(x.reshape(-1), low, high, y.reshape(-1))
+        return (y,)
+
+    return run
+
+
+def make_table8(site: Site) -> Kernel:
+    """Make TABLE8, indexed by the input's bytes."""
+    loop, narrow = site.loops["table8"], lane_of(*site.outputs)
+    # The table begins at the smallest x; the bytes of x begin at 0.
+    table = np.roll(
+        np.array(site.node.integers("table"), narrow), site.inputs[0].type.dtype.minimum
+    )
+
+    def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        x = owned(arrays[0].view(np.uint8), np.dtype(np.uint8))
+        y = np.empty(x.shape, narrow)
+        loop(x.reshape(-1), table, y.reshape(-1))
+        return (y,)
+
+    return run
+
+
+def make_argmax(site: Site) -> Kernel:
+    """Make ARGMAX over (outer, axis, inner)."""
+    loop, lane = site.loops["argmax"], lane_of(*site.inputs)
+    axis = site.node.integer("axis")
+
+    def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        x = owned(arrays[0], lane)
+        outer, inner = prod(x.shape[:axis]), prod(x.shape[axis + 1 :])
+        y = np.empty((*x.shape[:axis], *x.shape[axis + 1 :]) or (1,), np.int32)
+        loop(x.reshape(outer, -1, inner), y.reshape(outer, inner))
+        return (y,)
+
+    return run

@@ -1,0 +1,123 @@
+"""Kernels of the `cpu` backend that sum products: GEMM and CONV2D."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ai_ops.arithmetic import Wide
+from ai_ops.backends.base import Kernel
+from ai_ops.backends.site import Site, channel_scales, geometry_of, lane_of, owned
+from ai_ops.dtype import Array, DType
+from ai_ops.graph import Node
+from ai_ops.ops.conv2d import dilations_of
+
+# Up to this depth and from this many filters on, spreading over the filters is faster (measured).
+WIDE_DEPTH = 64
+WIDE_FILTERS = 16
+
+
+def make_gemm(site: Site) -> Kernel:
+    """Make GEMM: dot products, or the wide loop where the depth is small."""
+    units, depth = site.inputs[1].type.shape
+    arguments = channel_scales(site.node, units)
+    lane, narrow = lane_of(*site.inputs), _sum_lane(site)
+    wide = depth <= WIDE_DEPTH and units >= WIDE_FILTERS
+    loop = site.loops["conv2d_wide" if wide else "gemm"]
+    run_of = (np.zeros((1, 2), np.int64), np.array((1, depth, depth), np.int64))
+
+    def arrange(w: Array) -> Array:
+        return np.array(w.T if wide else w, lane, order="C")
+
+    fixed = arrange(site.weights[1]) if 1 in site.weights else None
+
+    def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        x = owned(arrays[0], lane)
+        w = arrange(arrays[1]) if fixed is None else fixed
+        y = np.empty((*x.shape[:-1], units), narrow)
+        if wide:  # a convolution of one row with 1 x 1 kernels
+            loop(x.reshape(1, 1, -1), w, *run_of, *arguments, y.reshape(1, 1, -1, units))
+        else:
+            loop(x.reshape(-1, depth), w, *arguments, y.reshape(-1, units))
+        return (y,)
+
+    return run
+
+
+def make_conv2d(site: Site) -> Kernel:
+    """Make CONV2D from gathered patches, or in the wide loop where a patch is small."""
+    filters, height, width, depth = site.inputs[1].type.shape
+    channels = site.inputs[0].type.shape[3]
+    groups = site.node.integer("groups")
+    if groups == filters == channels:
+        return make_depthwise(site)
+    wide = groups == 1 and height * width * depth <= WIDE_DEPTH and filters >= WIDE_FILTERS
+    loop = site.loops["conv2d_wide" if wide else "conv2d_deep"]
+    runs = _runs(site.node, height, width, depth)
+    extra = runs if wide else (groups, *runs)
+    arguments = channel_scales(site.node, filters)
+    lane, narrow = lane_of(*site.inputs), _sum_lane(site)
+    pixel_shape = site.outputs[0].type.shape[1:]
+
+    def arrange(w: Array) -> Array:
+        matrix = w.reshape(filters, -1)
+        return np.array(matrix.T if wide else matrix, lane, order="C")
+
+    fixed = arrange(site.weights[1]) if 1 in site.weights else None
+
+    def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        x = arrays[0]
+        w = arrange(arrays[1]) if fixed is None else fixed
+        y = np.empty((x.shape[0], *pixel_shape), narrow)
+        loop(owned(x, lane).reshape(*x.shape[:2], -1), w, *extra, *arguments, y)
+        return (y,)
+
+    return run
+
+
+def _runs(node: Node, height: int, width: int, depth: int) -> tuple[Wide, Wide]:
+    """Cut a patch into runs of elements that lie together (see `kernels.conv2d_deep`).
+
+    A kernel row is one run, unless dilation or groups pull its columns apart.
+    """
+    top, left, _, _ = node.integers("padding")
+    down, right = node.integers("strides")
+    rows, columns = dilations_of(node)
+    groups = node.integer("groups")
+    together = width if columns == groups == 1 else 1
+    taps = [
+        (p * rows - top, (q * columns - left) * depth * groups)
+        for p in range(height)
+        for q in range(0, width, together)
+    ]
+    steps = np.array((down, right * depth * groups, together * depth), np.int64)
+    return np.array(taps, np.int64), steps
+
+
+def make_depthwise(site: Site) -> Kernel:
+    """Make the CONV2D of one filter for each channel."""
+    loop = site.loops["conv2d_depthwise"]
+    filters = site.inputs[1].type.shape[0]
+    geometry = geometry_of(site.node, dilations_of(site.node))
+    arguments = channel_scales(site.node, filters)
+    lane, narrow = lane_of(*site.inputs), _sum_lane(site)
+    pixel_shape = site.outputs[0].type.shape[1:]
+
+    def arrange(w: Array) -> Array:
+        return np.array(w[..., 0].transpose(1, 2, 0), lane, order="C")
+
+    fixed = arrange(site.weights[1]) if 1 in site.weights else None
+
+    def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        x = arrays[0]
+        w = arrange(arrays[1]) if fixed is None else fixed
+        y = np.empty((x.shape[0], *pixel_shape), narrow)
+        loop(owned(x, lane), w, geometry, *arguments, y)
+        return (y,)
+
+    return run
+
+
+def _sum_lane(site: Site) -> np.dtype[np.integer]:
+    """Return the type in which sums leave their loop: i8 or i32."""
+    narrow = site.outputs[0].type.dtype is DType.I8
+    return (DType.I8 if narrow else DType.I32).numpy
