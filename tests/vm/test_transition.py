@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -14,9 +16,10 @@ from vm import rlp
 from vm.blocks import Block, Header, Withdrawal
 from vm.crypto import keccak
 from vm.errors import InvalidBlock, LocalFault
-from vm.results import Account
+from vm.results import Account, CallRequest
 from vm.system_contracts import BEACON_ROOTS_ADDRESS, HISTORY_ADDRESS
 from vm.transactions import Transaction, decode_transaction
+from vm.transition import call
 from vm.trie import ordered_root
 
 OTHER = bytes.fromhex("11" * 20)
@@ -238,3 +241,44 @@ def test_headers_decode_from_what_was_built() -> None:
     chain = plain()
     chain.must_mine(chain.transaction(0))
     assert Header.decode(chain.head.encode()) == chain.head
+
+
+def test_a_thousand_nested_calls_fit_on_a_threads_stack() -> None:
+    """The depth limit of 1,024 frames is reached, in the main thread and in a small one."""
+    address = int.from_bytes(CONTRACT, "big")
+    # Count the frames in transient storage, call again, and return the count.
+    count = asm(0) + b"\x5c" + asm(1, "ADD", 0, "TSTORE")
+    again = asm(0, 0, 0, 0, 0, address, "GAS", "CALL", "POP")
+    code = count + again + asm(0) + b"\x5c" + asm(0, "MSTORE", 32, 0, "RETURN")
+    chain = plain({CONTRACT: Account(nonce=1, code=code)}, transaction_gas_cap=None)
+    request = CallRequest(to=CONTRACT)
+    depths: list[int] = []
+
+    def measure() -> None:
+        result = call(chain.config, chain.store, chain.head, request, 10**15)
+        depths.append(int.from_bytes(result.output, "big"))
+
+    measure()
+    thread = threading.Thread(target=measure)
+    thread.start()
+    thread.join()
+    assert depths == [1_025, 1_025]
+
+
+def test_the_precompiles_kept_from_py_evm_work() -> None:
+    chain = plain()
+    ripemd = chain.call(to=bytes(19) + b"\x03", data=b"abc").output
+    assert ripemd.hex() == "00" * 12 + "8eb208f7e05d987a9b044a8e98c6b087f15a0bfc"
+    # EIP-152, test vector 5: twelve rounds, state, message "abc", offset 3, last block.
+    start = bytes.fromhex(
+        "48c9bdf267e6096a3ba7ca8485ae67bb2bf894fe72f36e3cf1361d5f3af54fa5"
+        "d182e6ad7f520e511f6c3e2b8c68059b6bbd41fbabd9831f79217e1319cde05b"
+    )
+    message, offset = b"abc".ljust(128, b"\x00"), b"\x03".ljust(16, b"\x00")
+    blake = bytes((0, 0, 0, 12)) + start + message + offset + b"\x01"
+    output = chain.call(to=bytes(19) + b"\x09", data=blake).output
+    assert output.hex().startswith(
+        "ba80a53f981c4d0d6a2797b69f12f6e94c212f14685ac4b74b12bb6fdbffa2d1"
+    )
+    assert chain.call(to=bytes(19) + b"\x02", data=b"abc").output == sha256(b"abc").digest()
+    assert chain.call(to=bytes(19) + b"\x04", data=b"abc").output == b"abc"

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from ai_ops.backends.base import Backend
-from ai_ops.executor import Inference
+from ai_ops.backends.reference import ReferenceBackend
+from ai_ops.executor import Inference, load
+from ai_ops.graph import Model
 from tests.ai_ops.models import mlp
 from tests.support.chain import ADDRESSES, Chain
 from tests.support.chain_models import caller, deploy
 from tests.support.inference import asm
-from tests.support.inference_models import ROW, answer
+from tests.support.inference_models import ROW, answer, facts_of
 from vm.blocks import Block
 from vm.errors import CallFailed, InvalidBlock, LocalFault, SidecarMismatch
 from vm.inference import new_ledger
@@ -179,6 +181,34 @@ def test_a_weight_bit_changes_the_block() -> None:
     new_ledger(chain.config).models._loaded.clear()
     with pytest.raises(LocalFault, match="damaged"):
         chain.import_block(built.result.block)
+
+
+def with_another_bit(model: Model) -> Model:
+    """The model with the first bit of its weights changed that the rounding does not swallow."""
+    for place in range(8 * len(model.weights)):
+        weights = bytearray(model.weights)
+        weights[place // 8] ^= 1 << place % 8
+        altered = replace(model, weights=bytes(weights))
+        if answer(altered, INPUT).step_digests != answer(model, INPUT).step_digests:
+            return altered
+    raise AssertionError
+
+
+def test_a_proposer_with_another_weight_bit_is_told_the_step(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chain, _ = chain_with_model()
+    altered = with_another_bit(mlp())
+
+    def run(_: ModelStore, __: Any, ___: bytes, content: bytes, n: int) -> Inference:
+        return load(altered, facts_of(altered), ReferenceBackend()).run(content, n)
+
+    with monkeypatch.context() as proposer:
+        proposer.setattr(ModelStore, "run", run)
+        built = chain.build([chain.transaction(5), infer(chain, 1), infer(chain, 2)])
+    with pytest.raises(InvalidBlock, match="inference differs: the step digests differ") as error:
+        chain.import_block(built.result.block, built.result.sidecar)
+    assert (error.value.transaction, error.value.call, error.value.step) == (1, 0, 0)
 
 
 def test_the_inference_limit_defers_then_seals() -> None:
