@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -23,6 +24,8 @@ from vm.database import KeyValueStore
 from vm.receipts import Receipt
 from vm.records import Sidecar
 from vm.transition import BlockResult
+
+LOGGER: Final = logging.getLogger("engram.chain")
 
 Subscriber = Callable[[Header], None]
 HeadMark = Callable[[int, bytes], None]
@@ -283,7 +286,11 @@ class Chain:
         if self._mark is not None:
             self._mark(header.number, header.hash)
         for subscriber in tuple(self._subscribers):
-            subscriber(header)
+            try:
+                subscriber(header)
+            except Exception:
+                # The block is stored: an observer's bug must not look like a failed write.
+                LOGGER.exception("a subscriber failed at block %d", header.number)
         return header
 
 

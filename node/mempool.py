@@ -16,7 +16,7 @@ from node.pool_errors import PoolError
 from node.pool_order import merge_runs
 from node.pool_room import Room
 from node.pool_sender import PooledTransaction, SenderQueue
-from node.sender_state import sender_state
+from vm import world
 from vm.blocks import Block, Header
 from vm.errors import InvalidTransaction
 from vm.transaction_rules import Sender, check_static, is_delegation, most_wei
@@ -314,7 +314,7 @@ class Mempool:
     # ------------------------------------------------------------------ inside
 
     def _state(self, address: bytes, head: Header) -> Sender:
-        return sender_state(self._chain.state_store, head.state_root, address)
+        return world.sender(self._chain.state_store, head.state_root, address)
 
     def _queue(self, sender: bytes, head: Header) -> SenderQueue:
         self._refresh(sender, head)

@@ -37,7 +37,7 @@ def opened_or_created_chain(path: Path, spec: ChainSpec) -> Iterator[Chain]:
 
     An existing chain is not compared with the spec here.
     """
-    if is_data_directory(path) and (path / "chain").exists():
+    if is_data_directory(path):
         directory = open_directory(path)
     else:
         directory = create_directory(path, partial(write_genesis, spec))

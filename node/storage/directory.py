@@ -73,8 +73,13 @@ class DataDirectory:
 
 
 def is_data_directory(path: Path) -> bool:
-    """Return whether ``path`` carries our format file."""
-    return (path / FORMAT_NAME).is_file()
+    """Return whether ``path`` holds, or once held, a chain of ours.
+
+    A creation that was interrupted has the format file alone and may be started over; a head
+    mark says that there was a chain.
+    """
+    began = (path / FORMAT_NAME).is_file()
+    return began and ((path / CHAIN_NAME).exists() or (path / MARK_NAME).exists())
 
 
 def create_directory(path: Path, write_genesis: Callable[[Store], None]) -> DataDirectory:
@@ -93,7 +98,7 @@ def create_directory(path: Path, write_genesis: Callable[[Store], None]) -> Data
         When the disk refuses.
     """
     _refuse_foreign(path)
-    if (path / CHAIN_NAME).exists():
+    if is_data_directory(path):
         raise StoreRefused(f"{path} already holds a chain", "E-STORE-007")
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -144,8 +149,9 @@ def open_directory(path: Path, *, repair: bool = True) -> DataDirectory:
     if not is_data_directory(path):
         raise StoreRefused(f"there is no chain in {path}", "E-STORE-008")
     if not (path / CHAIN_NAME).is_dir():
-        raise StoreRefused(
-            f"there is no chain in {path}: the folder {CHAIN_NAME} is missing", "E-STORE-008"
+        raise StoreCorrupted(
+            f"the folder {CHAIN_NAME} is missing from {path}, which once held a chain: put it "
+            "back, or import an export into a new data directory"
         )
     try:
         lock = _lock(path)

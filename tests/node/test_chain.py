@@ -24,7 +24,6 @@ from genesis.spec import template
 from node.chain import Chain
 from node.chain_errors import ChainMismatch, UnknownParent
 from node.logs import LogFilter
-from node.sender_state import sender_state
 from node.storage import keys
 from node.storage.errors import StoreCorrupted, StoreFailed
 from node.storage.memory import MemoryStore
@@ -40,6 +39,7 @@ from tests.support.chains import (
     make_chain,
     transfer,
 )
+from vm import world
 from vm.blocks import Header
 from vm.errors import InvalidBlock
 
@@ -76,14 +76,14 @@ def test_genesis_carries_the_system_contracts_and_stubs() -> None:
     chain = make_chain().chain
     root = chain.head.state_root
     assert chain.head.number == 0
-    assert sender_state(chain.state_store, root, BEACON_ROOTS_ADDRESS).code
-    assert sender_state(chain.state_store, root, REGISTRY_ADDRESS).code == b"\xfe"
-    assert sender_state(chain.state_store, root, INFERENCE_ADDRESS).code == b"\xfe"
-    assert sender_state(chain.state_store, root, ADDRESSES[0]).balance == 1_000 * ETHER
+    assert world.sender(chain.state_store, root, BEACON_ROOTS_ADDRESS).code
+    assert world.sender(chain.state_store, root, REGISTRY_ADDRESS).code == b"\xfe"
+    assert world.sender(chain.state_store, root, INFERENCE_ADDRESS).code == b"\xfe"
+    assert world.sender(chain.state_store, root, ADDRESSES[0]).balance == 1_000 * ETHER
     plain = template("devnet")
     plain = replace(plain, vm_config=replace(plain.vm_config, ai=False))
     other = Chain.create(plain, MemoryStore())
-    assert sender_state(other.state_store, other.head.state_root, REGISTRY_ADDRESS).code == b""
+    assert world.sender(other.state_store, other.head.state_root, REGISTRY_ADDRESS).code == b""
 
 
 def test_a_reserved_address_cannot_be_taken() -> None:
@@ -230,7 +230,7 @@ def test_the_head_stays_when_the_disk_refuses() -> None:
         made.producer.seal()
     assert made.chain.head == head
     assert made.mempool.next_nonce(ADDRESSES[0]) == 2
-    assert sender_state(made.chain.state_store, head.state_root, ADDRESSES[0]).nonce == 1
+    assert world.sender(made.chain.state_store, head.state_root, ADDRESSES[0]).nonce == 1
 
 
 def test_another_chain_is_refused_by_name() -> None:
@@ -285,6 +285,23 @@ def test_subscribers_hear_each_head_in_order() -> None:
     assert heard == [1, 2]
 
 
+def test_a_subscriber_that_fails_does_not_undo_the_block(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    made = make_chain()
+    heard: list[int] = []
+
+    def fail(_: Header) -> None:
+        raise RuntimeError("an observer's bug")
+
+    made.chain.subscribe(fail)
+    made.chain.subscribe(lambda header: heard.append(header.number))
+    made.mine(transfer(0, 0))
+    assert (made.chain.head.number, heard) == (1, [1])
+    assert made.mempool.counts() == (0, 0)
+    assert "a subscriber failed at block 1" in caplog.text
+
+
 def test_readers_beside_the_writer_see_whole_blocks() -> None:
     made = make_chain()
     faults: list[str] = []
@@ -297,7 +314,7 @@ def test_readers_beside_the_writer_see_whole_blocks() -> None:
             if block is None or block.hash != head.hash:
                 faults.append(f"block {head.number}")
             if (
-                sender_state(made.chain.state_store, head.state_root, ADDRESSES[0]).nonce
+                world.sender(made.chain.state_store, head.state_root, ADDRESSES[0]).nonce
                 != head.number
             ):
                 faults.append(f"state {head.number}")
@@ -340,5 +357,5 @@ def test_fees_go_where_they_belong() -> None:
     made = make_chain()
     made.mine(transfer(0, 0, tip=2 * GWEI))
     head = made.chain.head
-    got = sender_state(made.chain.state_store, head.state_root, COINBASE).balance
+    got = world.sender(made.chain.state_store, head.state_root, COINBASE).balance
     assert got == 21_000 * 2 * GWEI

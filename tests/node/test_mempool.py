@@ -279,7 +279,7 @@ def test_a_burst_of_two_thousand_is_quick() -> None:
     burst = [transfer(index % 20, index // 20) for index in range(2_000)]
     started = time.process_time()
     made.send(*burst)
-    assert time.process_time() - started < 2.0
+    assert time.process_time() - started < 5.0
     assert made.mempool.counts() == (2_000, 0)
     assert len(list(made.mempool.candidates(GWEI))) == 2_000
 

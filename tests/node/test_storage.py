@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 
 from node.storage import keys
 from node.storage.commit import KEY_LISTS_KEPT, seal_batch
-from node.storage.directory import create_directory, open_directory
+from node.storage.directory import create_directory, is_data_directory, open_directory
 from node.storage.errors import StoreClosed, StoreCorrupted, StoreFailed, StoreRefused
 from node.storage.leveldb import LevelDbStore
 from node.storage.memory import MemoryStore
@@ -141,11 +142,22 @@ def test_an_interrupted_creation_starts_over(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         create_directory(tmp_path / "d", fail)
+    assert not is_data_directory(tmp_path / "d")
     with pytest.raises(StoreRefused, match="no chain"):
         open_directory(tmp_path / "d")
     directory = create_directory(tmp_path / "d", genesis)
     assert directory.store.get(b"half") is None
     directory.close()
+
+
+def test_a_chain_folder_that_vanished_is_not_made_anew(tmp_path: Path) -> None:
+    create_directory(tmp_path / "d", genesis).close()
+    shutil.rmtree(tmp_path / "d" / "chain")
+    assert is_data_directory(tmp_path / "d")
+    with pytest.raises(StoreCorrupted, match="the folder chain is missing"):
+        open_directory(tmp_path / "d")
+    with pytest.raises(StoreRefused, match="already holds a chain"):
+        create_directory(tmp_path / "d", genesis)
 
 
 def test_what_is_not_ours_is_refused_and_left_alone(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def opened(path: Path) -> tuple[DataDirectory, Chain]:
     """Open the workload's chain, or make it."""
     directory = (
         open_directory(path)
-        if is_data_directory(path) and (path / "chain").exists()
+        if is_data_directory(path)
         else create_directory(path, partial(write_genesis, spec()))
     )
     return directory, Chain.open(directory.store, spec(), mark=directory.mark_head)
