@@ -128,12 +128,25 @@ def _decode_tail(kind: str, data: bytes, offset: int) -> Value:
         # An item takes an offset and a length at least: this bounds the loop by the data.
         if length * 2 * WORD > len(data):
             raise AbiError("the array is longer than the call data")
-        body = data[start:]
-        return tuple(
-            cast("bytes", _decode_tail("bytes", body, _word_at(body, WORD * index)))
-            for index in range(length)
-        )
+        return _decode_items(data[start:], length)
     raise AbiError(f"{kind} is not an argument type")
+
+
+def _decode_items(body: bytes, count: int) -> tuple[bytes, ...]:
+    """Decode the items of a `bytes[]`; `body` begins with their offsets.
+
+    Each must begin where the one before it ends. Checked before an item is copied: offsets that
+    all name one long item would copy it once for each.
+    """
+    items: list[bytes] = []
+    expected = WORD * count
+    for index in range(count):
+        if _word_at(body, WORD * index) != expected:
+            raise AbiError("the arguments are not in canonical form")
+        item = _slice(body, expected + WORD, _word_at(body, expected))
+        items.append(item)
+        expected += WORD * (1 + words(len(item)))
+    return tuple(items)
 
 
 def _slice(data: bytes, start: int, length: int) -> bytes:

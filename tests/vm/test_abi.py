@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 
 import pytest
 from eth_abi.abi import encode as eth_abi_encode
@@ -75,6 +76,21 @@ def test_a_huge_array_length_is_refused_before_any_work() -> None:
     head = (32).to_bytes(32, "big") + (2**200).to_bytes(32, "big")
     with pytest.raises(abi.AbiError):
         abi.decode(("bytes[]",), head)
+
+
+def test_offsets_that_all_name_one_long_item_copy_nothing() -> None:
+    count, size = 512, 32_768
+    offsets = (32 * count).to_bytes(32, "big") * count
+    body = offsets + size.to_bytes(32, "big") + bytes(size)
+    data = (32).to_bytes(32, "big") + count.to_bytes(32, "big") + body
+    tracemalloc.start()
+    try:
+        with pytest.raises(abi.AbiError, match="canonical form"):
+            abi.decode(("bytes[]",), data)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 * len(data)  # once for each item would be 16 MB
 
 
 def test_known_selectors() -> None:
