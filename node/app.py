@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from node.accounts import Keyring
@@ -12,6 +13,7 @@ from node.mempool import Mempool
 from node.pool_errors import PoolError
 from node.producer import Producer
 from node.rpc.filters import FilterStore
+from node.storage.errors import StoreError
 from vm.blobs import blob_base_fee
 from vm.blocks import Header
 from vm.fees import next_base_fee
@@ -30,6 +32,8 @@ class Node:
         Seal a block for each transaction, before its sender gets an answer.
     call_gas_cap : int
         Gas of eth_call and of an estimate.
+    fault : str or None
+        Why no more blocks can be stored, once the disk refused one.
     """
 
     chain: Chain
@@ -39,11 +43,13 @@ class Node:
     coinbase: bytes
     mine_on_demand: bool
     call_gas_cap: int
+    fault: str | None = None
     filters: FilterStore = field(default_factory=lambda: FilterStore(clock=time.monotonic))
     _gate: threading.Lock = field(default_factory=threading.Lock)
+    _signing: threading.Lock = field(default_factory=threading.Lock)
 
     def submit(self, transaction: Transaction) -> bytes:
-        """Put a transaction in the pool, mine it when mining on demand, return its hash.
+        """Put a signed transaction in the pool; mine it when mining on demand.
 
         Raises
         ------
@@ -51,21 +57,26 @@ class Node:
             When the pool refuses it, or when no block can ever hold it.
         """
         self.mempool.add(transaction, int(time.time()))
-        if self.mine_on_demand:
-            with self._gate:
-                # While this thread waited, a block may have taken the transaction along.
-                if self.mempool.get(transaction.hash) is not None and self._minable():
-                    self.producer.seal()
-        if self.chain.transaction(transaction.hash) is None:
-            reason = self.mempool.dropped_reason(transaction.hash)
-            if reason is not None:
-                raise PoolError(reason)
-        return transaction.hash
+        return self._settle(transaction.hash)
+
+    def submit_own(self, sign: Callable[[], Transaction]) -> bytes:
+        """Sign and submit for an account of this node.
+
+        Parameters
+        ----------
+        sign : callable
+            Chooses the nonce and signs. Two callers at once must not choose the same nonce, so
+            nobody else signs between the choice and the pool.
+        """
+        with self._signing:
+            transaction = sign()
+            self.mempool.add(transaction, int(time.time()))
+        return self._settle(transaction.hash)
 
     def seal(self, timestamp: int | None = None) -> Header:
         """Seal one block of what is pending, at a Unix time or now."""
         with self._gate:
-            return self.producer.seal(timestamp)
+            return self._produce(timestamp)
 
     def halt(self, timeout: float) -> bool:
         """Seal nothing more; tell whether the last block was done within `timeout` seconds."""
@@ -78,6 +89,26 @@ class Node:
     def blob_fee(self, header: Header) -> int:
         """Return the wei per blob gas in the block of `header`."""
         return blob_base_fee(self.chain.spec.vm_config.blobs, header.excess_blob_gas)
+
+    def _settle(self, transaction_hash: bytes) -> bytes:
+        if self.mine_on_demand:
+            with self._gate:
+                # While this thread waited, a block may have taken the transaction along.
+                if self.mempool.get(transaction_hash) is not None and self._minable():
+                    self._produce(None)
+        if self.chain.transaction(transaction_hash) is None:
+            reason = self.mempool.dropped_reason(transaction_hash)
+            if reason is not None:
+                raise PoolError(reason)
+        return transaction_hash
+
+    def _produce(self, timestamp: int | None) -> Header:
+        try:
+            return self.producer.seal(timestamp)
+        except StoreError as error:
+            # The store writes no more; what is stored can still be read and served.
+            self.fault = str(error)
+            raise
 
     def _minable(self) -> bool:
         candidates = self.mempool.candidates(self.next_base_fee())

@@ -57,6 +57,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("model deploy", "node.commands.model_deploy", "put a model on a chain"),
     Command("model import", "node.commands.model_import", "turn a float network into a model"),
     Command("model inspect", "node.commands.model_inspect", "show what is in a model file"),
+    Command("model list", "node.commands.model_list", "list the models of a chain"),
     Command("model run", "node.commands.model_run", "run a model on an input file"),
     Command("version", "node.commands.version", "print the version"),
 )
@@ -106,7 +107,9 @@ def build_parser(wanted: Command | None) -> tuple[Parser, ModuleType | None]:
     for command in sorted(COMMANDS, key=lambda row: row.words):
         group, _, name = command.words.rpartition(" ")
         if group and group not in groups:
-            parent = verbs.add_parser(group, help=GROUPS[group], description=GROUPS[group])
+            about = GROUPS[group]
+            sentence = about[0].upper() + about[1:] + "."
+            parent = verbs.add_parser(group, help=about, description=sentence)
             groups[group] = parent.add_subparsers(
                 title="commands", metavar="COMMAND", required=True, dest="action"
             )
@@ -150,12 +153,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if debug:
             raise
+        cause = _innermost(error)
         # The errors of storage, genesis and chain carry the code of their row themselves.
-        code = getattr(error, "code", None)
+        code = getattr(cause, "code", None)
         if isinstance(code, str) and code in ERRORS and code != "E-BUG-001":
-            return _complain(code, _sentence(str(error)), ERRORS[code].exit_code)
-        what = " ".join(f"{type(error).__name__}: {error}".split())
+            return _complain(code, _sentence(str(cause)), ERRORS[code].exit_code)
+        what = " ".join(f"{type(cause).__name__}: {cause}".split())
         return _complain("E-BUG-001", f"Unexpected failure ({what}); {_remedy()}", LOCAL_FAULT)
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """Return the one error inside the groups that concurrent tasks wrap around it."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 def _sentence(text: str) -> str:

@@ -17,7 +17,7 @@ from typing import Final
 import trio
 
 from genesis.alloc import GenesisAccount
-from genesis.dev_key import DEV_VALIDATOR_KEY
+from genesis.dev_key import DEV_VALIDATOR_ADDRESS, DEV_VALIDATOR_KEY
 from genesis.spec import ChainSpec, template
 from node import banner
 from node.accounts import KeyedAccount, Keyring, derive_accounts
@@ -85,10 +85,12 @@ def run_devnet(options: DevnetOptions) -> int:
     console = Console(sys.stdout, json_lines=options.json_lines, quiet=options.quiet)
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(message)s")
     try:
-        clean = trio.run(_main, options, console)
+        halted, fault = trio.run(_main, options, console)
     finally:
         console.close()
-    if not clean:
+    if fault is not None:
+        raise CliError("E-STORE-004", f"The chain stopped growing: {fault}.")
+    if not halted:
         # A block is still being executed in a thread. Nothing of it is stored, and blocks that
         # are stored were synced, so leaving without waiting loses nothing.
         sys.stdout.flush()
@@ -96,8 +98,8 @@ def run_devnet(options: DevnetOptions) -> int:
     return DONE
 
 
-async def _main(options: DevnetOptions, console: Console) -> bool:
-    """Return whether the writer had stopped and the database could be closed."""
+async def _main(options: DevnetOptions, console: Console) -> tuple[bool, str | None]:
+    """Return whether no block was under way at the end, and why the chain stopped, if it did."""
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         # The port first: when it is taken, nothing else must have happened.
         listeners = await listen(options.host, options.port)
@@ -111,7 +113,7 @@ async def _main(options: DevnetOptions, console: Console) -> bool:
             nursery.cancel_scope.cancel()
         if halted and built.directory is not None:
             built.directory.close()
-        return halted
+        return halted, built.node.fault
 
 
 async def _force_on_second_signal(signals: AsyncIterator[int]) -> None:
@@ -186,7 +188,8 @@ def build(options: DevnetOptions) -> Built:
         except BaseException:
             directory.close()
             raise
-    coinbase = accounts[0].address
+    # None of the funded accounts: what they pay must not come back to one of them as tips.
+    coinbase = DEV_VALIDATOR_ADDRESS
     mempool = Mempool(chain)
     node = Node(
         chain=chain,
@@ -224,6 +227,7 @@ async def _start(
     server = Server(
         answer=dispatcher.answer,
         page=lambda: page(node, address[0]),
+        not_ready=lambda: [] if node.fault is None else [node.fault],
         documents={} if built.demo is None else documents(built.demo),
         access=Access(hosts=options.hosts, origins=options.origins),
     )

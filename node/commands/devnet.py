@@ -18,7 +18,7 @@ EPILOG = """\
 examples:
   engram devnet --demo                     with a digit model and a contract that calls it
   engram devnet --datadir ~/my-chain       keeps the chain between runs
-  engram devnet --port 0 --json -q         any free port (for scripts)"""
+  engram devnet --port 0 --json            any free port, and lines for a program"""
 
 
 def whole(least: int, most: int) -> type:
@@ -54,9 +54,18 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     net = parser.add_argument_group("network")
-    net.add_argument("--host", default="127.0.0.1", help="address to bind (default %(default)s)")
     net.add_argument(
-        "--port", type=whole(0, 65535), default=8545, help="port, 0 for any (default %(default)s)"
+        "--host",
+        metavar="ADDRESS",
+        default="127.0.0.1",
+        help="address to bind (default %(default)s)",
+    )
+    net.add_argument(
+        "--port",
+        metavar="N",
+        type=whole(0, 65535),
+        default=8545,
+        help="port, 0 for any (default %(default)s)",
     )
     net.add_argument(
         "--cors", metavar="ORIGIN", action="append",
@@ -68,25 +77,42 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )  # fmt: skip
     chain = parser.add_argument_group("chain")
     chain.add_argument(
-        "--chain-id", type=whole(1, 2**63 - 1), default=31337, help="(default %(default)s)"
+        "--chain-id",
+        metavar="N",
+        type=whole(1, 2**63 - 1),
+        default=31337,
+        help="(default %(default)s)",
     )
     chain.add_argument(
         "--block-time", type=seconds, metavar="S", help="seal every S seconds (default: at once)"
     )
     chain.add_argument(
-        "--gas-limit", type=whole(1_000_000, 2**53), help="gas of a block (default 30000000)"
+        "--gas-limit",
+        metavar="N",
+        type=whole(1_000_000, 2**53),
+        help="gas of a block (default 30000000)",
     )
     chain.add_argument(
         "--datadir", type=Path, metavar="DIR", help="keep the chain here (default: in memory)"
     )
     wallet = parser.add_argument_group("accounts")
     wallet.add_argument(
-        "--accounts", type=whole(1, MAX_ACCOUNTS), default=10, help="how many (default %(default)s)"
+        "--accounts",
+        metavar="N",
+        type=whole(1, MAX_ACCOUNTS),
+        default=10,
+        help="how many (default %(default)s)",
     )
     wallet.add_argument(
-        "--balance", type=whole(0, 10**15), default=10_000, help="ETH each (default %(default)s)"
+        "--balance",
+        metavar="N",
+        type=whole(0, 10**15),
+        default=10_000,
+        help="ETH each (default %(default)s)",
     )
-    wallet.add_argument("--mnemonic", default=TEST_MNEMONIC, help="(default: test test ... junk)")
+    wallet.add_argument(
+        "--mnemonic", metavar="WORDS", default=TEST_MNEMONIC, help="(default: test test ... junk)"
+    )
     demo = parser.add_argument_group("models and output")
     demo.add_argument(
         "--demo", action="store_true",

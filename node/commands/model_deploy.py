@@ -71,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
     from node.rpc_client import RpcClient, RpcRefusedError
 
     data = _read_model(args.file)
+    _check_model(args.file, data)
     key = None if args.private_key_file is None else _read_key(args.private_key_file)
     with RpcClient(args.rpc) as client:
         try:
@@ -83,18 +84,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace, data: bytes, key: KeyedAccount | None, client: RpcClient) -> int:
-    from ai_ops.errors import InvalidModel
     from node import deploy, model_upload
 
     chain_id = deploy.check_chain(client, args.chain_id)
     author = deploy.choose_author(client, args.sender) if key is None else key.address
-    try:
-        upload = model_upload.plan(data, author)
-    except InvalidModel as error:
-        raise CliError(
-            "E-DEPLOY-002",
-            f"{args.file} is not a model ({error}); make one with `engram model import`.",
-        ) from error
+    upload = model_upload.plan(data, author)
     deployer = deploy.Deployer(client=client, chain_id=chain_id, author=author, key=key)
     if not _agreed(deployer, upload, asks=not args.yes):
         return ANSWER_IS_NO
@@ -167,6 +161,19 @@ def _read_model(path: Path) -> bytes:
             "`engram model import`.",
         )
     return data
+
+
+def _check_model(path: Path, data: bytes) -> None:
+    from ai_ops.errors import InvalidModel
+    from ai_ops.model import decode_model
+
+    try:
+        decode_model(data)
+    except InvalidModel as error:
+        raise CliError(
+            "E-DEPLOY-002",
+            f"{path} is not a model ({error}); make one with `engram model import`.",
+        ) from error
 
 
 def _read_key(path: Path) -> KeyedAccount:

@@ -12,8 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from ai_ops.dtype import DType
+from ai_ops.graph import Graph
+from ai_ops.model import build_model, encode_model
 from node import deploy, model_upload
 from node.rpc_client import RpcClient
+from tests.ai_ops.models import dense, port, random_bytes, weight
 from tests.support.devnet import ROOT, Devnet, devnet
 from vm.prices import InferencePrices
 from vm.registry.facts import Status
@@ -57,6 +61,13 @@ def test_deploy_then_again(net: Devnet) -> None:
     # The estimate leaves out the fee's transaction.
     assert abs(estimated - paid) < 0.05 * paid
     head = net.call("eth_blockNumber")
+    listed = subprocess.run(
+        [sys.executable, "-m", "node", "model", "list", "--rpc", net.url],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert listed.stdout == (
+        f"{model['address']}  active      digits  64,082 bytes  i8 (1, 1, 28, 28) -> i8 (1, 10)\n"
+    )
     again = run(str(DIGITS), "--rpc", net.url)
     assert again.returncode == 0
     assert "paid      0 gas" in again.stdout
@@ -79,6 +90,54 @@ def test_an_interrupted_upload_resumes_and_a_local_key_signs(net: Devnet, tmp_pa
     assert "resumes" in answer.stdout
     assert first.info(upload.address).status is Status.ACTIVE
     client.close()
+
+
+def wide_model() -> bytes:
+    """Return a model of half a megabyte: nine chunks."""
+    graph = Graph(weights=(weight(512, 1024),), nodes=(dense(0, 1, 512),), outputs=(2,))
+    return encode_model(
+        build_model(
+            name="wide",
+            inputs=(port("x", DType.I8, (1, 1024)),),
+            outputs=(port("y", DType.I8, (1, 512)),),
+            graph=graph,
+            weights=random_bytes(graph.weight_bytes, 7),
+        )
+    )
+
+
+def test_only_missing_chunks_are_sent(net: Devnet, tmp_path: Path) -> None:
+    file = tmp_path / "wide.egm"
+    file.write_bytes(wide_model())
+    upload = model_upload.plan(file.read_bytes(), bytes.fromhex(FIRST))
+    assert len(upload.chunks) == 9
+    with net.client() as client:
+        earlier = deploy.Deployer(
+            client=client, chain_id=31337, author=bytes.fromhex(FIRST), key=None
+        )
+        earlier.send_one(model_upload.create_call(upload), "creating the model")
+        seen: list[int] = []
+        earlier.send_chunks(upload, (7, 0, 4), seen.append)
+        assert seen == [1, 2, 3]
+        assert earlier.missing(upload) == (1, 2, 3, 5, 6, 8)
+        blocks = int(net.call("eth_blockNumber"), 16)
+        answer = run(str(file), "--rpc", net.url)
+        assert answer.returncode == 0, answer.stderr
+        assert "resumes   3 chunks are on chain already" in answer.stdout
+        # Six chunks and the activation, some of them perhaps in one block.
+        assert int(net.call("eth_blockNumber"), 16) <= blocks + 7
+        assert earlier.info(upload.address).status is Status.ACTIVE
+    output = net.call("engram_infer", "0x" + upload.address.hex(), "0x" + "01" * 1024)["output"]
+    assert len(output) == 2 + 2 * 512
+
+
+def test_deploying_to_a_chain_with_a_block_time(tmp_path: Path) -> None:
+    file = tmp_path / "wide.egm"
+    file.write_bytes(wide_model())
+    with devnet("--block-time", "0.3") as slow:
+        answer = run(str(file), "--rpc", slow.url)
+        assert answer.returncode == 0, answer.stderr
+        assert slow.call("engram_listModels")[0]["status"] == "active"
 
 
 @pytest.mark.parametrize(

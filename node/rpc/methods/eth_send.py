@@ -33,7 +33,7 @@ def send_raw_transaction(node: Node, raw: bytes) -> str:
 
 def send_transaction(node: Node, request: TransactionRequest) -> str:
     """eth_sendTransaction from an account of this node."""
-    return form.data(node.submit(decode_transaction(_sign(node, request))))
+    return form.data(node.submit_own(lambda: decode_transaction(_sign(node, request))))
 
 
 def sign_transaction(node: Node, request: TransactionRequest) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def test_the_chain_and_its_client(rpc: Rpc) -> None:
         "0x47173285a8d7341e5e972fc677286384f802f8ef42a5ec5f03bbfa254cb01fad"
     )
     assert rpc.call("net_peerCount") == "0x0"
-    assert rpc.call("eth_coinbase") == FIRST
+    assert rpc.call("eth_coinbase") not in rpc.call("eth_accounts")
 
 
 def test_blocks(rpc: Rpc) -> None:
@@ -278,6 +278,33 @@ def test_legacy_and_access_list_transactions(rpc: Rpc, logger: str) -> None:
     assert (listed["type"], listed["status"]) == ("0x1", "0x1")
     sent = rpc.call("eth_getTransactionByHash", listed["transactionHash"])
     assert sent["accessList"] == [entry]
+
+
+def test_many_senders_at_once_from_one_account() -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    rpc = Rpc()
+    request = {"from": SECOND, "to": NOBODY, "value": "0x1"}
+    with ThreadPoolExecutor(8) as threads:
+        hashes = list(threads.map(lambda _: rpc.call("eth_sendTransaction", request), range(40)))
+    assert len(set(hashes)) == 40
+    assert rpc.call("eth_getBalance", NOBODY) == hex(40)
+
+
+def test_a_full_disk_stops_the_chain_and_not_the_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    from node.storage.errors import StoreFailed
+
+    rpc = Rpc()
+
+    def refuse(*_args: object, **_options: object) -> None:
+        raise StoreFailed("the disk is full")
+
+    monkeypatch.setattr(rpc.node.chain.reader.store, "write", refuse)
+    error = rpc.error("eth_sendTransaction", {"from": SECOND, "to": NOBODY})
+    assert (error["code"], error["message"]) == (-32603, "the disk is full")
+    assert rpc.node.fault == "the disk is full"
+    assert rpc.call("eth_blockNumber") == "0x0"
+    assert rpc.call("eth_getBalance", NOBODY) == "0x0"
 
 
 def test_mining_by_hand(rpc: Rpc) -> None:
