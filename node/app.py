@@ -32,6 +32,8 @@ class Node:
         Seal a block for each transaction, before its sender gets an answer.
     call_gas_cap : int
         Gas of eth_call and of an estimate.
+    report : callable
+        Told sentences for the person who watches the node.
     fault : str or None
         Why no more blocks can be stored, once the disk refused one.
     """
@@ -43,6 +45,7 @@ class Node:
     coinbase: bytes
     mine_on_demand: bool
     call_gas_cap: int
+    report: Callable[[str], None] = lambda _sentence: None
     fault: str | None = None
     filters: FilterStore = field(default_factory=lambda: FilterStore(clock=time.monotonic))
     _gate: threading.Lock = field(default_factory=threading.Lock)
@@ -100,7 +103,19 @@ class Node:
             reason = self.mempool.dropped_reason(transaction_hash)
             if reason is not None:
                 raise PoolError(reason)
+            self._report_gap(transaction_hash)
         return transaction_hash
+
+    def _report_gap(self, transaction_hash: bytes) -> None:
+        waiting = self.mempool.get(transaction_hash)
+        if waiting is None:
+            return
+        expected = self.mempool.next_nonce(waiting.sender)
+        if waiting.nonce > expected:
+            self.report(
+                f"Transaction 0x{transaction_hash.hex()} waits: its nonce is {waiting.nonce}, "
+                f"and {expected} comes first."
+            )
 
     def _produce(self, timestamp: int | None) -> Header:
         try:

@@ -231,6 +231,7 @@ async def _start(
         documents={} if built.demo is None else documents(built.demo),
         access=Access(hosts=options.hosts, origins=options.origins),
     )
+    node.report = lambda sentence: console.event("note", f"    {sentence}", sentence=sentence)
     node.chain.subscribe(BlockTrace(console, node.chain))
     nursery.start_soon(server.serve, listeners)
     shown = [] if built.demo is None else notes(built.demo, f"http://{_local(address[0])}")

@@ -90,16 +90,6 @@ ERRORS: Final[dict[str, ErrorEntry]] = {
         "A file cannot be read or written.",
         "Check its path, its permissions and the space on the disk.",
     ),
-    "E-DEPLOY-001": ErrorEntry(
-        INPUT_REFUSED,
-        "The model file cannot be read.",
-        "Check the name of the file.",
-    ),
-    "E-DEPLOY-002": ErrorEntry(
-        INPUT_REFUSED,
-        "The file is not a model.",
-        "Make one with `engram model import`.",
-    ),
     "E-DEPLOY-003": ErrorEntry(
         INPUT_REFUSED,
         "The chain has no model registry.",

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from node.model_upload import Upload
     from node.rpc_client import RpcClient
 
-MAX_FILE_BYTES = 2**32
-
 DESCRIPTION = """\
 Upload a model (.egm) through a node, activate it, and check that contracts can call it.
 When it is interrupted, run it again: only what is missing is sent.
@@ -68,10 +66,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Upload the model; return 0 when contracts can call it."""
+    from node.model_file import read_model
     from node.rpc_client import RpcClient, RpcRefusedError
 
-    data = _read_model(args.file)
-    _check_model(args.file, data)
+    # Judged here first, by the limits of a devnet: a model that no chain accepts costs nothing.
+    data = read_model(args.file).data
     key = None if args.private_key_file is None else _read_key(args.private_key_file)
     with RpcClient(args.rpc) as client:
         try:
@@ -144,36 +143,6 @@ def _coins(wei: int) -> str:
     """Write wei as whole coins with six decimals, without floats."""
     micro = wei // 10**12
     return f"{micro // 10**6}.{micro % 10**6:06d}"
-
-
-def _read_model(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise CliError(
-            "E-DEPLOY-001", f"{path} cannot be read ({error.strerror}); check the name."
-        ) from error
-    if not data or len(data) > MAX_FILE_BYTES:
-        raise CliError(
-            "E-DEPLOY-002",
-            f"{path} has {len(data):,} bytes and is not a model; make one with "
-            "`engram model import`.",
-        )
-    return data
-
-
-def _check_model(path: Path, data: bytes) -> None:
-    from ai_ops.errors import InvalidModel
-    from ai_ops.model import decode_model
-
-    try:
-        decode_model(data)
-    except InvalidModel as error:
-        raise CliError(
-            "E-DEPLOY-002",
-            f"{path} is not a model ({error}); make one with `engram model import`.",
-        ) from error
 
 
 def _read_key(path: Path) -> KeyedAccount:

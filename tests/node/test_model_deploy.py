@@ -143,8 +143,8 @@ def test_deploying_to_a_chain_with_a_block_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "exit_code", "code"),
     [
-        (["no/such.egm"], 3, "E-DEPLOY-001"),
-        (["pyproject.toml"], 3, "E-DEPLOY-002"),
+        (["no/such.egm"], 3, "E-MODEL-001"),
+        (["pyproject.toml"], 3, "E-MODEL-002"),
         ([str(DIGITS), "--rpc", "http://127.0.0.1:9"], 4, "E-NET-002"),
         ([str(DIGITS), "--rpc", "http://host.invalid:1"], 4, "E-NET-002"),
         ([str(DIGITS), "--rpc", "ftp://x"], 2, "E-NET-004"),
