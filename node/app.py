@@ -6,6 +6,8 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final
 
 from node.accounts import Keyring
 from node.chain import Chain
@@ -15,9 +17,20 @@ from node.producer import Producer
 from node.rpc.filters import FilterStore
 from node.storage.errors import StoreError
 from vm.blobs import blob_base_fee
-from vm.blocks import Header
+from vm.blocks import Block, Header
 from vm.fees import next_base_fee
+from vm.receipts import Receipt
 from vm.transactions import Transaction
+
+BODIES_KEPT: Final = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """A stored block and the receipts of its transactions, in order."""
+
+    block: Block
+    receipts: tuple[Receipt, ...]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -48,8 +61,29 @@ class Node:
     report: Callable[[str], None] = lambda _sentence: None
     fault: str | None = None
     filters: FilterStore = field(default_factory=lambda: FilterStore(clock=time.monotonic))
+    _bodies: Callable[[bytes], Body] = field(init=False)
     _gate: threading.Lock = field(default_factory=threading.Lock)
     _signing: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        # Decoding recovers every sender, and tools ask for the receipts of one block one by one.
+        self._bodies = lru_cache(maxsize=BODIES_KEPT)(self._read_body)
+
+    def body(self, block_hash: bytes) -> Body:
+        """Return a stored block with its receipts.
+
+        Raises
+        ------
+        KeyError
+            When the chain has no such block.
+        """
+        return self._bodies(block_hash)
+
+    def _read_body(self, block_hash: bytes) -> Body:
+        block, receipts = self.chain.block_by_hash(block_hash), self.chain.receipts(block_hash)
+        if block is None or receipts is None:
+            raise KeyError(block_hash.hex())
+        return Body(block=block, receipts=receipts)
 
     def submit(self, transaction: Transaction) -> bytes:
         """Put a signed transaction in the pool; mine it when mining on demand.

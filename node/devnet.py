@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +21,7 @@ from genesis.alloc import GenesisAccount
 from genesis.dev_key import DEV_VALIDATOR_ADDRESS, DEV_VALIDATOR_KEY
 from genesis.spec import ChainSpec, template
 from node import banner
-from node.accounts import KeyedAccount, Keyring, derive_accounts
+from node.accounts import KeyedAccount, Keyring, checksum, derive_accounts
 from node.app import Node
 from node.chain import Chain, write_genesis
 from node.console import Console
@@ -31,6 +32,7 @@ from node.mempool import Mempool
 from node.producer import Producer
 from node.rpc.dispatch import Dispatcher
 from node.rpc.http import Access
+from node.rpc.methods.engram import registry_at
 from node.rpc.namespaces import DEVNET, methods_of
 from node.rpc.server import Server, describe
 from node.rpc.translate import translate
@@ -44,9 +46,11 @@ from node.storage.errors import StoreError
 from node.storage.memory import MemoryStore
 from node.version import VERSION
 from node.warmup import Warmup
+from vm.registry import reads
 
 LOGGER: Final = logging.getLogger("engram.devnet")
 STOP_SECONDS: Final = 3.0
+MODELS_SHOWN: Final = 8
 CALL_GAS_CAP: Final = 50_000_000
 
 
@@ -234,7 +238,11 @@ async def _start(
     node.report = lambda sentence: console.event("note", f"    {sentence}", sentence=sentence)
     node.chain.subscribe(BlockTrace(console, node.chain))
     nursery.start_soon(server.serve, listeners)
-    shown = [] if built.demo is None else notes(built.demo, f"http://{_local(address[0])}")
+    shown = (
+        model_lines(node)
+        if built.demo is None
+        else notes(built.demo, f"http://{_local(address[0])}")
+    )
     facts = banner_facts(options, built, address, shown)
     console.event("ready", banner.text(facts), **banner.as_json(facts))
     if options.block_seconds is not None:
@@ -264,6 +272,23 @@ def format_address(listener: trio.SocketListener) -> str:
     """Return `HOST:PORT` as a user would write it."""
     host, port = listener.socket.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def model_lines(node: Node) -> list[str]:
+    """Return the lines that name the first models of the chain, if it has any."""
+    registry = registry_at(node, None)
+    count = reads.model_count(registry)
+    if not count:
+        return []
+    lines = ["Models", "======"]
+    for address in islice(reads.model_addresses(registry), MODELS_SHOWN):
+        info = reads.model_info(registry, address)
+        assert info is not None
+        name = "" if info.manifest is None else info.manifest.name
+        lines.append(f"{checksum(address)} {info.status.name.lower()} {name}".rstrip())
+    if count > MODELS_SHOWN:
+        lines.append(f"and {count - MODELS_SHOWN} more: engram model list")
+    return [*lines, ""]
 
 
 def _local(address: str) -> str:

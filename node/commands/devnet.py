@@ -53,6 +53,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    _add_network(parser)
+    _add_chain(parser)
+    _add_accounts_and_output(parser)
+
+
+def _add_network(parser: argparse.ArgumentParser) -> None:
     net = parser.add_argument_group("network")
     net.add_argument(
         "--host",
@@ -75,6 +81,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--allow-host", metavar="NAME", action="append",
         help="name accepted in the Host header, repeatable (default: localhost and addresses)",
     )  # fmt: skip
+
+
+def _add_chain(parser: argparse.ArgumentParser) -> None:
     chain = parser.add_argument_group("chain")
     chain.add_argument(
         "--chain-id",
@@ -95,6 +104,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     chain.add_argument(
         "--datadir", type=Path, metavar="DIR", help="keep the chain here (default: in memory)"
     )
+
+
+def _add_accounts_and_output(parser: argparse.ArgumentParser) -> None:
     wallet = parser.add_argument_group("accounts")
     wallet.add_argument(
         "--accounts",

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from node import demo
+from node.devnet import model_lines
 from tests.support.devnet import ROOT, Devnet, devnet
+from tests.support.rpc import Rpc
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +81,10 @@ def test_the_demonstration_under_a_block_time() -> None:
     with devnet("--demo", "--block-time", "60") as net:
         body = fetch(f"{net.url}/demo/3.json")
         assert int(json.loads(fetch(net.url, body))["result"][2:66], 16) == 3
+
+
+def test_a_chain_names_its_models() -> None:
+    assert model_lines(Rpc().node) == []
+    title, line, model, end = model_lines(Rpc(demo=True).node)
+    assert (title, line, end) == ("Models", "======", "")
+    assert model.endswith(" active digits")

@@ -48,11 +48,10 @@ class Devnet:
 
 
 @contextmanager
-def devnet(*words: str, json_lines: bool = True) -> Iterator[Devnet]:
-    """Run `engram devnet --port 0 WORDS` until the block ends."""
-    command = [sys.executable, "-m", "node", "devnet", "--port", "0", *words]
+def devnet(*words: str) -> Iterator[Devnet]:
+    """Run `engram devnet --port 0 --json WORDS` until the block ends."""
     process = subprocess.Popen(
-        command + (["--json"] if json_lines else []),
+        [sys.executable, "-m", "node", "devnet", "--port", "0", "--json", *words],
         cwd=ROOT,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,

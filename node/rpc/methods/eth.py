@@ -30,7 +30,7 @@ METHODS: Final[dict[str, Method]] = {
     "eth_getBalance": Method(state.get_balance, (address,), (block,)),
     "eth_getBlockByHash": Method(blocks.get_block_by_hash, (hash32,), (boolean,)),
     "eth_getBlockByNumber": Method(blocks.get_block, (block_number,), (boolean,)),
-    "eth_getBlockReceipts": Method(blocks.get_block_receipts, (block,)),
+    "eth_getBlockReceipts": Method(blocks.get_block_receipts, (block,), (), HEAVY),
     "eth_getBlockTransactionCountByHash": Method(blocks.transaction_count_by_hash, (hash32,)),
     "eth_getBlockTransactionCountByNumber": Method(blocks.transaction_count, (block_number,)),
     "eth_getCode": Method(state.get_code, (address,), (block,)),

@@ -10,7 +10,7 @@ from node.rpc.resolve import find_header
 from vm.blocks import Block, Header
 
 if TYPE_CHECKING:
-    from node.app import Node
+    from node.app import Body, Node
 
 
 def chain_id(node: Node) -> str:
@@ -81,15 +81,13 @@ def get_receipt(node: Node, transaction_hash: bytes) -> dict[str, Any] | None:
     if place is None:
         return None
     block_hash, index = place
-    block = node.chain.block_by_hash(block_hash)
-    assert block is not None, "a transaction index entry names a stored block"
-    return _receipts(node, block)[index]
+    return _receipts(node, node.body(block_hash), index)[0]
 
 
 def get_block_receipts(node: Node, ref: BlockRef) -> list[dict[str, Any]] | None:
     """eth_getBlockReceipts."""
     block = find_block(node, ref)
-    return None if block is None else _receipts(node, block)
+    return None if block is None else _receipts(node, node.body(block.hash))
 
 
 def uncle_count(node: Node, ref: BlockRef) -> str | None:
@@ -113,23 +111,24 @@ def uncle_by_hash(_node: Node, _block_hash: bytes, _index: int) -> None:
 def find_block(node: Node, ref: BlockRef) -> Block | None:
     """Return the block named, or None."""
     header: Header | None = find_header(node, ref)
-    return None if header is None else node.chain.block_by_hash(header.hash)
+    return None if header is None else node.body(header.hash).block
 
 
-def _receipts(node: Node, block: Block) -> list[dict[str, Any]]:
-    receipts = node.chain.receipts(block.hash)
-    assert receipts is not None, "a stored block has its receipts"
+def _receipts(node: Node, body: Body, only: int | None = None) -> list[dict[str, Any]]:
+    """Format the receipts of a block, or the one at an index."""
+    block = body.block
     blob_fee = node.blob_fee(block.header)
     block_hash = block.hash
     formatted = []
     first_log = 0
-    for index, (sent, receipt) in enumerate(zip(block.transactions, receipts, strict=True)):
-        place = form.LogPlace(
-            header=block.header,
-            block_hash=block_hash,
-            transaction_hash=sent.hash,
-            transaction_index=index,
-        )
-        formatted.append(form.receipt(receipt, sent, place, first_log, blob_fee))
+    for index, (sent, receipt) in enumerate(zip(block.transactions, body.receipts, strict=True)):
+        if only in {None, index}:
+            place = form.LogPlace(
+                header=block.header,
+                block_hash=block_hash,
+                transaction_hash=sent.hash,
+                transaction_index=index,
+            )
+            formatted.append(form.receipt(receipt, sent, place, first_log, blob_fee))
         first_log += len(receipt.logs)
     return formatted

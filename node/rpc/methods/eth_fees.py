@@ -88,7 +88,7 @@ def _header(node: Node, number: int) -> Header:
 
 def _rewards(node: Node, header: Header, wanted: Sequence[float]) -> list[int]:
     """Return the tips at percentiles of the block's gas, in wei per gas."""
-    receipts = node.chain.receipts(header.hash) or ()
+    receipts = node.body(header.hash).receipts
     if not receipts:
         return [0] * len(wanted)
     tips = sorted((item.effective_gas_price - header.base_fee, item.gas_used) for item in receipts)
