@@ -15,7 +15,7 @@ Polynomial = tuple[int, int, int]
 """Counts (c0, c1, c2): c0 + c1*n + c2*n^2."""
 
 COST_CLASSES: tuple[str, ...] = (
-    "steps",  # operators run: dispatch and one digest each
+    "steps",  # operators run: dispatch and one digest each; operands and inputs to handle
     "mac_gemm",  # multiply-accumulates of dense products
     "mac_conv",  # multiply-accumulates of ungrouped convolutions
     "mac_grouped",  # multiply-accumulates of grouped and depthwise convolutions

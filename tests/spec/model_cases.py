@@ -356,8 +356,29 @@ def fact_cases() -> list[Case]:
             },
         },
         {"rule": "M-15", "model": mixed().hex(), "counts": MIXED_COUNTS},
+        {
+            "rule": "M-15",
+            "why": "35 inputs joined: one node, 35 operands, 34 inputs beyond the first",
+            "model": many_inputs(35).hex(),
+            "counts": {
+                "steps": [1 + 2 + 2 * 34, 0, 0],
+                "element_copy": [35, 0, 0],
+                "digest_bytes": [35, 0, 0],
+            },
+        },
         {"rule": "M-16", "model": MODEL.hex(), "live_bytes": 5 * 2 + 5 * 3},
     ]
+
+
+def many_inputs(count: int) -> bytes:
+    """Join ``count`` inputs of one element each."""
+    return assemble(
+        [[], [node(0x0403, tuple(range(count)), b"\x00")], u32s(count)],
+        weights=b"",
+        inputs=[port(b"x%d" % index, I8, (1,), -128, 127) for index in range(count)],
+        outputs=[port(b"y", I8, (count,), -128, 127)],
+        units=b"\x01",
+    )
 
 
 def mixed() -> bytes:
