@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -107,14 +108,17 @@ async def _main(options: DevnetOptions, console: Console) -> tuple[bool, str | N
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         # The port first: when it is taken, nothing else must have happened.
         listeners = await listen(options.host, options.port)
-        built = await trio.to_thread.run_sync(build, options)
-        async with trio.open_nursery() as nursery:
-            await _start(nursery, options, console, built, listeners)
-            await anext(aiter(signals))
-            console.event("stopping", "Stopping.")
-            nursery.start_soon(_force_on_second_signal, signals)
-            halted = await trio.to_thread.run_sync(built.node.halt, STOP_SECONDS)
-            nursery.cancel_scope.cancel()
+        async with AsyncExitStack() as stack:
+            for listener in listeners:
+                stack.push_async_callback(listener.aclose)
+            built = await trio.to_thread.run_sync(build, options)
+            async with trio.open_nursery() as nursery:
+                await _start(nursery, options, console, built, listeners)
+                await anext(aiter(signals))
+                console.event("stopping", "Stopping.")
+                nursery.start_soon(_force_on_second_signal, signals)
+                halted = await trio.to_thread.run_sync(built.node.halt, STOP_SECONDS)
+                nursery.cancel_scope.cancel()
         if halted and built.directory is not None:
             built.directory.close()
         return halted, built.node.fault

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,6 +23,7 @@ from ai_ops.operators import make_node
 from node import model_upload
 from node.deploy import Deployer
 from tests.ai_ops.test_hostile_models import FULL, bomb, single
+from tests.support.command import engram
 from tests.support.devnet import ROOT, Devnet, devnet
 from vm.registry import calls
 
@@ -50,11 +49,7 @@ Row = tuple[str, Callable[[Scene], Outcome], int, str]
 
 def command(*words: object) -> Outcome:
     """Run `engram WORDS`; return exit code and the one line it complained with."""
-    answer = subprocess.run(
-        [sys.executable, "-m", "node", *map(str, words)],
-        cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
-        check=False,
-    )  # fmt: skip
+    answer = engram(*words)
     assert answer.stdout == ""
     assert answer.stderr.count("\n") == 1, answer.stderr
     return answer.returncode, answer.stderr.strip()

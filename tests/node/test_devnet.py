@@ -12,21 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.command import Finished, engram
 from tests.support.devnet import ROOT, devnet
 
 FIRST = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 SECOND = "0x70997970c51812dc3a010c7d01b50e0d17dc79c8"
 
 
-def run(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "node", "devnet", *words],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+def run(*words: str) -> Finished:
+    return engram("devnet", *words)
 
 
 def tree(folder: Path) -> dict[str, bytes]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -18,6 +16,7 @@ from ai_ops.model import build_model, encode_model
 from node import deploy, model_upload
 from node.rpc_client import RpcClient
 from tests.ai_ops.models import dense, port, random_bytes, weight
+from tests.support.command import Finished, engram
 from tests.support.devnet import ROOT, Devnet, devnet
 from vm.prices import InferencePrices
 from vm.registry.facts import Status
@@ -28,16 +27,9 @@ FIRST = "f39fd6e51aad88f6f4ce6ab8827279cfffb92266"
 SECOND_KEY = "59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"
 
 
-def run(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "node", "model", "deploy", *words],
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+def run(*words: str) -> Finished:
+    # Standard input is no terminal here: nothing is asked.
+    return engram("model", "deploy", *words)
 
 
 @pytest.fixture(scope="module")
@@ -61,10 +53,7 @@ def test_deploy_then_again(net: Devnet) -> None:
     # The estimate leaves out the fee's transaction.
     assert abs(estimated - paid) < 0.05 * paid
     head = net.call("eth_blockNumber")
-    listed = subprocess.run(
-        [sys.executable, "-m", "node", "model", "list", "--rpc", net.url],
-        cwd=ROOT, capture_output=True, text=True, timeout=60, check=True,
-    )  # fmt: skip
+    listed = engram("model", "list", "--rpc", net.url)
     assert listed.stdout == (
         f"{model['address']}  active      digits  64,082 bytes  i8 (1, 1, 28, 28) -> i8 (1, 10)\n"
     )
