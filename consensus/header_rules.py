@@ -12,6 +12,7 @@ from consensus.errors import CertificateMissing, InvalidHeader
 from consensus.params import ConsensusParams, validators_hash
 from vm.blocks import ZERO_HASH, Header
 from vm.crypto import keccak
+from vm.trie import EMPTY_ROOT
 
 RANDAO_DOMAIN: Final = b"engram randao"
 
@@ -89,6 +90,9 @@ def _verify_sealed(parent: Header, header: Header, params: ConsensusParams) -> N
             f"extra_data is 0x{header.extra_data.hex()}, "
             f"the next validator set hashes to 0x{expected_set.hex()}"
         )
+    # Ethereum's beacon chain decides them; nothing here could tell a right one from a mint.
+    if header.withdrawals_root != EMPTY_ROOT:
+        raise InvalidHeader("the block has withdrawals, which a chain with consensus has not")
 
 
 def _verify_parent_certificate(

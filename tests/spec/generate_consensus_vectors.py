@@ -250,6 +250,7 @@ def headers() -> list[dict[str, Any]]:
         case("C-8", first, second(keccak(sealed), parent_hash=BLOCK), sealed, "invalid"),
         case("C-8", first, second(keccak(sealed), timestamp=101), sealed, "invalid"),
         case("C-8", first, second(keccak(sealed), timestamp=102), sealed, "valid"),
+        case("C-9", first, second(keccak(sealed), withdrawals_root=BLOCK), sealed, "invalid"),
     ]
 
 

@@ -109,6 +109,7 @@ RUNNERS: dict[str, Callable[[Case], None]] = {
     "C-6": run_randao,
     "C-7": run_header,
     "C-8": run_header,
+    "C-9": run_header,
 }
 
 
