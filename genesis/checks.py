@@ -22,9 +22,11 @@ CALLDATA_BYTE_GAS: Final = 16
 CALLDATA_FLOOR_BYTE_GAS: Final = 40
 MAXIMUM_STORED_BYTE_GAS: Final = 100
 MAXIMUM_MANIFEST_BYTES: Final = 65_536
-# Encoded bytes of one operator in a graph, generously; and registry words a call writes.
+# Encoded bytes of one operator in a graph, generously; and registry words a call reads or writes.
 OPERATOR_BYTES: Final = 128
 REGISTRY_WORDS: Final = 16
+# Bits of the block in which a change of fee takes effect, in the registry.
+EFFECTIVE_BLOCK_BITS: Final = 64
 
 # Gas a second that the slowest ordinary instructions reach on the reference machine.
 EVM_GAS_PER_SECOND: Final = 3_000_000
@@ -77,6 +79,8 @@ def _check_rules(spec: ChainSpec) -> None:
     for name, value in divisors.items():
         if value < 1:
             raise _refuse(f"{name} is at least 1")
+    if config.fee_change_delay_blocks >> EFFECTIVE_BLOCK_BITS - 1:
+        raise _refuse(f"rules.fee_change_delay_blocks is below 2^{EFFECTIVE_BLOCK_BITS - 1}")
     if len(config.deposit_contract) != 20:
         raise _refuse("rules.deposit_contract has 20 bytes")
     if config.blobs.target_blobs > config.blobs.max_blobs:
@@ -108,7 +112,7 @@ def _check_chunk(spec: ChainSpec) -> None:
             f"prices.stored_byte_gas {stored} and {CALLDATA_BYTE_GAS} of calldata exceed "
             f"{MAXIMUM_STORED_BYTE_GAS} gas a byte"
         )
-    need = _calldata_gas(CHUNK_BYTES, stored * CHUNK_BYTES + prices.slot_gas)
+    need = full_chunk_gas(spec)
     if need > (have := _transaction_limit(spec)):
         raise _refuse(
             f"storing a full chunk takes up to {need} gas, and a transaction has at most {have}: "
@@ -118,28 +122,15 @@ def _check_chunk(spec: ChainSpec) -> None:
 
 def _check_largest_model(spec: ChainSpec) -> None:
     """Check that `createModel` and `activate` of the largest model each fit one transaction."""
-    limits, prices = spec.vm_config.limits, spec.vm_config.prices
+    limits = spec.vm_config.limits
     have = _transaction_limit(spec)
-    chunks = -(-limits.model_bytes // CHUNK_BYTES)
-    digests = chunks * DIGEST_BYTES
+    digests = _most_chunks(spec) * DIGEST_BYTES
     if digests + ENVELOPE_BYTES > POOL_TRANSACTION_BYTES:
         raise _refuse(
             f"limits.model_bytes {limits.model_bytes} needs {digests} bytes of chunk digests, "
             f"and a transaction has at most {POOL_TRANSACTION_BYTES}"
         )
-    records = prices.slot_gas * REGISTRY_WORDS + prices.log_gas
-    create = _calldata_gas(
-        digests, (prices.stored_byte_gas * DIGEST_BYTES + prices.digest_gas) * chunks + records
-    )
-    head_bytes = MAXIMUM_MANIFEST_BYTES + OPERATOR_BYTES * limits.operators
-    activate = _calldata_gas(
-        0,
-        prices.scan_gas * chunks
-        + prices.head_byte_gas * head_bytes
-        + prices.operator_gas * limits.operators
-        + records,
-    )
-    for name, need in (("createModel", create), ("activate", activate)):
+    for name, need in (("createModel", create_gas(spec)), ("activate", activate_gas(spec))):
         if need > have:
             raise _refuse(
                 f"{name} of a model at limits.model_bytes and limits.operators takes up to {need} "
@@ -147,9 +138,42 @@ def _check_largest_model(spec: ChainSpec) -> None:
             )
 
 
-def _calldata_gas(size: int, execution: int) -> int:
-    """Return the most gas of a transaction with ``size`` payload bytes and this execution."""
+def full_chunk_gas(spec: ChainSpec) -> int:
+    """Return the most gas of a transaction that calls `putChunk` or `putData` with a full chunk."""
+    prices = spec.vm_config.prices
+    execution = prices.stored_byte_gas * CHUNK_BYTES + prices.hash_word_gas * (CHUNK_BYTES >> 5)
+    return _calldata_gas(spec, CHUNK_BYTES, execution)
+
+
+def create_gas(spec: ChainSpec) -> int:
+    """Return the most gas of a transaction that creates a model at the limit."""
+    prices, chunks = spec.vm_config.prices, _most_chunks(spec)
+    execution = (prices.stored_byte_gas * DIGEST_BYTES + prices.digest_gas) * chunks
+    return _calldata_gas(spec, DIGEST_BYTES * chunks, execution)
+
+
+def activate_gas(spec: ChainSpec) -> int:
+    """Return the most gas of a transaction that activates a model at the limits."""
+    prices, operators = spec.vm_config.prices, spec.vm_config.limits.operators
+    execution = (
+        prices.scan_gas * _most_chunks(spec)
+        + prices.hash_word_gas * (CHUNK_BYTES >> 5)
+        + prices.head_byte_gas * (MAXIMUM_MANIFEST_BYTES + OPERATOR_BYTES * operators)
+        + prices.operator_gas * operators
+    )
+    return _calldata_gas(spec, 0, execution)
+
+
+def _most_chunks(spec: ChainSpec) -> int:
+    return -(-spec.vm_config.limits.model_bytes // CHUNK_BYTES)
+
+
+def _calldata_gas(spec: ChainSpec, size: int, execution: int) -> int:
+    """Return the most gas of a registry call with ``size`` payload bytes and this execution."""
+    prices = spec.vm_config.prices
     sent = size + ENVELOPE_BYTES
+    execution += prices.hash_word_gas * (sent >> 5) + prices.log_gas
+    execution += (prices.slot_gas + prices.read_gas) * REGISTRY_WORDS
     return TRANSACTION_GAS + max(
         CALLDATA_BYTE_GAS * sent + execution, CALLDATA_FLOOR_BYTE_GAS * sent
     )
