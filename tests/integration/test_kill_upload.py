@@ -1,6 +1,6 @@
 """kill -9 of a devnet in the middle of `engram model deploy`: the next run sends only the rest.
 
-2 kills by default, 12 with ENGRAM_LONG=1; ENGRAM_SEED repeats a run.
+2 kills by default, 50 with ENGRAM_LONG=1; ENGRAM_SEED repeats a run.
 """
 
 from __future__ import annotations
@@ -27,14 +27,15 @@ from vm import abi
 from vm.registry import calls
 
 LONG = os.environ.get("ENGRAM_LONG") == "1"
-KILLS = 12 if LONG else 2
-UNITS = 10_240 if LONG else 1_536
+KILLS = 50 if LONG else 2
+UNITS = 16_384 if LONG else 1_536
 INPUTS = 1_024
+REGISTRY = "0x000000000000000000000000000000000000a100"
 RESTART_SECONDS = 5.0
 
 
 def large_model() -> bytes:
-    """One dense layer of 1.5 MB (25 chunks), or of 10 MB for the long run."""
+    """One dense layer of 1.5 MB (25 chunks), or of 16 MB for the long run."""
     graph = Graph(weights=(weight(UNITS, INPUTS),), nodes=(dense(0, 1, UNITS),), outputs=(2,))
     return encode_model(
         build_model(
@@ -59,11 +60,16 @@ def blocks_of(net: Devnet) -> int:
     return int(net.call("eth_blockNumber"), 16)
 
 
+def registry_root(net: Devnet) -> str:
+    """Root of everything that the registry stores: who paid what in which block is not in it."""
+    return str(net.call("eth_getProof", REGISTRY, [], "latest")["storageHash"])
+
+
 def kill_during(file: Path, datadir: Path, chance: random.Random) -> int:
     """Start both, kill the devnet a few chunks later; return the newest height it told."""
     with devnet("--datadir", str(datadir)) as net:
         begin = told = blocks_of(net)
-        enough = begin + chance.randint(2, 8)
+        enough = begin + chance.randint(1, 5 if LONG else 8)
         uploading = start_deploy(file, net)
         while told < enough and uploading.poll() is None:
             told = blocks_of(net)
@@ -100,9 +106,13 @@ def test_an_upload_survives_kills_and_sends_nothing_twice(tmp_path: Path) -> Non
         assert "resumes" in output
         (model,) = net.call("engram_listModels")
         assert model["status"] == "active"
+        survivor = registry_root(net)
         assert net.stop() == 0
     assert chunks_sent(datadir) == list(range(merkle.chunk_count(len(content))))
     assert cli.main(["chain", "verify", "--datadir", str(datadir)]) == 0
+    with devnet() as twin:
+        output, _ = start_deploy(file, twin).communicate(timeout=120)
+        assert registry_root(twin) == survivor, output
 
 
 def chunks_sent(datadir: Path) -> list[int]:
