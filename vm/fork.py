@@ -1,18 +1,17 @@
 """The fork: Prague as py-evm has it, mended, on our own state; inference merged in when it is on.
 
-The one place where classes of py-evm are inherited from. Its VM, chain, header, transaction and
-database classes are not used: the executor, the transition and the journal are ours.
+Here and in `vm.frames` classes of py-evm are inherited from, and nowhere else. Its VM, chain,
+header, transaction and database classes are not used: the executor, the transition and the journal
+are ours.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from eth.abc import ComputationAPI
 from eth.typing import JournalDBCheckpoint
 from eth.vm.execution_context import ExecutionContext
 from eth.vm.forks.cancun.transaction_context import CancunTransactionContext
-from eth.vm.forks.prague.computation import PragueComputation
 from eth.vm.forks.prague.state import PragueState
 from eth_typing import Address, BlockNumber, Hash32
 
@@ -23,43 +22,16 @@ from vm.config import VmConfig
 from vm.crypto import use_native_backends
 from vm.database import KeyValueStore, Overlay
 from vm.errors import LocalFault
+from vm.frames import InferenceComputation, PlainComputation
 from vm.inference import InferenceLedger, new_ledger
 from vm.journal import JournaledState
 from vm.models import ModelStore
-from vm.opcodes import OPCODES, PRECOMPILES
-from vm.precompiles import MENDED_PRECOMPILES
 from vm.system_contracts import HISTORY_ADDRESS, HISTORY_WINDOW
 
 use_native_backends()
 
 BlockHashOf = Callable[[int], bytes | None]
 _BLOCK_HASH_DEPTH = 256
-
-
-class PlainComputation(PragueComputation):
-    """A frame of Prague with py-evm's known faults mended."""
-
-    _precompiles = {**PragueComputation.get_precompiles(), **MENDED_PRECOMPILES}  # noqa: RUF012  # as py-evm declares it
-
-    @property
-    def is_origin_computation(self) -> bool:
-        """Whether this is the transaction's outermost frame.
-
-        py-evm compares sender and origin, which is true of inner frames too once an account with
-        delegated code (EIP-7702) is the origin.
-        """
-        return self.msg.depth == 0
-
-    @classmethod
-    def consume_initcode_gas_cost(cls, computation: ComputationAPI) -> None:
-        """Charge nothing: the executor has the words of a creation in the intrinsic gas."""
-
-
-class InferenceComputation(PlainComputation):
-    """The same frame with the inference instructions and precompiles."""
-
-    opcodes = {**PlainComputation.opcodes, **OPCODES}  # noqa: RUF012
-    _precompiles = {**PlainComputation.get_precompiles(), **PRECOMPILES}  # noqa: RUF012
 
 
 class EngramState(PragueState):
