@@ -151,9 +151,11 @@ class ModelStore:
 
     def _load(self, registry: Registry, model: bytes) -> LoadedModel:
         model_id = facts.model_id(registry, model)
+        backend = self.backend
         loaded = self._loaded.get(model_id)
-        if loaded is None:
-            loaded = self._prepare(registry, model, self.backend)
+        # Another thread may have put one of a backend that was switched off while it loaded.
+        if loaded is None or loaded.backend is not backend:
+            loaded = self._prepare(registry, model, backend)
             self._loaded.put(model_id, loaded, self._size(registry, model))
         return loaded
 

@@ -145,6 +145,21 @@ def test_recheck_tells_what_the_reference_says() -> None:
     assert state.inference.step_digests[1] == right.step_digests
 
 
+def test_a_model_loaded_while_its_backend_is_switched_off_is_not_kept() -> None:
+    state, model = new_state(), mlp()
+    address = deploy(state, model)
+
+    class SwitchedOff(LyingBackend):
+        def prepare(self, *arguments: Any) -> Kernel:
+            models.disable_fast_backend()  # as another thread would, in the middle of a load
+            return super().prepare(*arguments)
+
+    models = state.inference.models = ModelStore(SwitchedOff(), state.vm_config.limits)
+    infer(state, address)
+    infer(state, address)
+    assert state.inference.step_digests[1] == answer(model, bytes(ROW)).step_digests
+
+
 @pytest.mark.parametrize("harm", ["lost", "flipped"])
 def test_a_damaged_store_is_a_local_fault_and_never_an_outcome(harm: str) -> None:
     state = new_state()
