@@ -35,6 +35,10 @@ FIRST_PAYEE = 1
 LOADED_TAG = b"loaded"
 CREDIT_TAG = b"credit"
 
+# Inputs are advice that anyone can compute again. Kept without a bound, a block of 30 million gas
+# would add 300 MB to every node, and its sidecar would fit no frame of an export.
+MAXIMUM_INPUT_BYTES = 1 << 20
+
 Memo = MutableMapping[tuple[bytes, bytes], Inference]
 Tracer = Callable[[InferenceRecord, bytes, int], None]
 
@@ -45,6 +49,7 @@ class Mark:
 
     records: int
     gas: int
+    input_bytes: int
 
 
 class InferenceLedger:
@@ -64,7 +69,10 @@ class InferenceLedger:
     drawn : int
         Author-fee gas taken from gas counters in this transaction; only grows.
     records, step_digests, inputs : list
-        One entry per finished call of the block, in execution order.
+        One entry per finished call of the block, in execution order; inputs end where all of them
+        together would exceed `MAXIMUM_INPUT_BYTES`.
+    input_bytes : int
+        Length of all inputs of the block, kept or not.
     total_gas : int
         Inference gas of the block: the sum over its records.
     """
@@ -74,6 +82,7 @@ class InferenceLedger:
         "_draw_limit",
         "_transaction",
         "drawn",
+        "input_bytes",
         "inputs",
         "memo",
         "models",
@@ -93,6 +102,7 @@ class InferenceLedger:
         self.records: list[InferenceRecord] = []
         self.step_digests: list[tuple[bytes, ...]] = []
         self.inputs: list[bytes] = []
+        self.input_bytes = 0
         self.units: list[int] = []
         self.total_gas = 0
         self.drawn = 0
@@ -181,7 +191,9 @@ class InferenceLedger:
         self._calls += 1
         self.records.append(record)
         self.step_digests.append(result.step_digests)
-        self.inputs.append(content)
+        self.input_bytes += len(content)
+        if self.input_bytes <= MAXIMUM_INPUT_BYTES:
+            self.inputs.append(content)
         self.units.append(n)
         self.total_gas += price.record
         if self.tracer is not None:
@@ -189,7 +201,7 @@ class InferenceLedger:
         return result.output
 
     def recheck(self, state: StateAPI, index: int) -> tuple[InferenceRecord, tuple[bytes, ...]]:
-        """Recompute record `index` on the reference; what the fast path should have said.
+        """Recompute record `index`, whose input was kept, on the reference.
 
         Raises
         ------
@@ -213,20 +225,22 @@ class InferenceLedger:
 
     def mark(self) -> Mark:
         """Remember this point, before a transaction that may have to be rolled back."""
-        return Mark(records=len(self.records), gas=self.total_gas)
+        return Mark(records=len(self.records), gas=self.total_gas, input_bytes=self.input_bytes)
 
     def roll_back(self, mark: Mark) -> None:
         """Forget everything recorded since `mark`: its transaction is not part of the block."""
         for entries in (self.records, self.step_digests, self.inputs, self.units):
             del cast("list[Any]", entries)[mark.records :]
         self.total_gas = mark.gas
+        self.input_bytes = mark.input_bytes
 
     def sidecar(self) -> Sidecar:
-        """Return what travels beside the block."""
+        """Return what travels beside the block: with all inputs or, when they are long, none."""
+        complete = len(self.inputs) == len(self.records)
         return Sidecar(
             records=tuple(self.records),
             step_digests=tuple(self.step_digests),
-            inputs=tuple(self.inputs),
+            inputs=tuple(self.inputs) if complete else (),
         )
 
     def request(self) -> bytes:

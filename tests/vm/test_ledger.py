@@ -20,7 +20,13 @@ from vm.errors import LocalFault
 from vm.inference import InferenceLedger, new_ledger
 from vm.instructions.contract import INFER
 from vm.models import ByteCache, ModelStore, shared_store
-from vm.records import InferenceRecord, content_digest, inference_request
+from vm.records import (
+    InferenceRecord,
+    content_digest,
+    decode_sidecar,
+    encode_sidecar,
+    inference_request,
+)
 from vm.registry import calls, layout
 from vm.registry.layout import INFERENCE_ADDRESS
 
@@ -58,6 +64,27 @@ def test_a_transaction_rolls_back_whole() -> None:
     state.begin(index=1)
     infer(state, address)
     assert ledger.records[1].call_index == 0
+
+
+def test_long_inputs_stay_out_of_the_sidecar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vm.inference.MAXIMUM_INPUT_BYTES", 2 * ROW)
+    state = new_state()
+    address = deploy(state, mlp())
+    ledger = state.inference
+    infer(state, address)
+    infer(state, address)
+    assert ledger.sidecar().inputs == (bytes(ROW),) * 2
+    mark = ledger.mark()
+    for _ in range(2):
+        infer(state, address)
+    sidecar = ledger.sidecar()
+    assert (len(sidecar.records), sidecar.inputs) == (4, ())
+    assert decode_sidecar(encode_sidecar(sidecar)) == sidecar
+    assert len(ledger.inputs) == 2
+    ledger.roll_back(mark)
+    assert ledger.sidecar().inputs == (bytes(ROW),) * 2
+    infer(state, address)
+    assert ledger.sidecar().inputs == ()
 
 
 def test_the_tracer_is_told_of_every_record() -> None:
@@ -198,7 +225,7 @@ def test_the_cache_is_bounded_and_forgets_the_least_used() -> None:
 def test_gas_does_not_depend_on_the_cache() -> None:
     state = new_state()
     address = deploy(state, mlp())
-    gas = []
+    gas, empty = [], state.inference.mark()
     for cache_bytes in (0, 2**20):
         state.begin()
         state.inference.models = ModelStore(
@@ -207,5 +234,5 @@ def test_gas_does_not_depend_on_the_cache() -> None:
         infer(state, address)
         infer(state, address)
         gas.append(tuple(record.gas for record in state.inference.records))
-        state.inference.roll_back(type(state.inference.mark())(records=0, gas=0))
+        state.inference.roll_back(empty)
     assert gas[0] == gas[1]
