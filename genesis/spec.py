@@ -81,7 +81,9 @@ class ChainSpec:
             with path.open("rb") as file:
                 content = file.read(MAXIMUM_SPEC_BYTES + 1)
         except OSError as error:
-            raise InvalidSpec(f"the chain spec {path} cannot be read ({error.strerror})") from error
+            raise InvalidSpec(
+                f"the chain spec {path} cannot be read ({error.strerror}); check the path"
+            ) from error
         if len(content) > MAXIMUM_SPEC_BYTES:
             raise InvalidSpec(f"the chain spec {path} is larger than {MAXIMUM_SPEC_BYTES} bytes")
         try:

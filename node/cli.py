@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Final, NoReturn, cast
 
 from node.errors import ERRORS, INTERRUPTED, LOCAL_FAULT, USAGE, CliError
+from node.version import VERSION
 
 DESCRIPTION: Final = """\
 Engram: an Ethereum-compatible chain whose contracts can call neural networks.
@@ -101,6 +102,7 @@ def build_parser(wanted: Command | None) -> tuple[Parser, ModuleType | None]:
         allow_abbrev=False,
     )
     _add_debug(root)
+    root.add_argument("--version", action="version", version=f"engram {VERSION}")
     verbs = root.add_subparsers(title="commands", metavar="COMMAND", required=True, dest="verb")
     groups = {}
     module = None
@@ -117,6 +119,8 @@ def build_parser(wanted: Command | None) -> tuple[Parser, ModuleType | None]:
         if command is wanted:
             module = importlib.import_module(command.module)
             module.add_parser(target)
+            # A mistyped option must not become a longer one: --data is no --datadir.
+            target.choices[name].allow_abbrev = False
             _add_debug(target.choices[name])
         else:
             target.add_parser(name, help=command.summary)
@@ -134,8 +138,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words
     try:
-        parser, module = build_parser(_wanted(words))
-        args = parser.parse_args(words)
+        wanted = _wanted(words)
+        parser, module = build_parser(wanted)
+        args, unknown = parser.parse_known_args(words)
+        if unknown:
+            parser.prog = f"engram {wanted.words}" if wanted else "engram"
+            parser.error(f"unknown argument {' '.join(unknown)}")
         if module is None:
             # Reached only through an option before the verb that argparse accepted.
             parser.error("put options after the command")
@@ -157,9 +165,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The errors of storage, genesis and chain carry the code of their row themselves.
         code = getattr(cause, "code", None)
         if isinstance(code, str) and code in ERRORS and code != "E-BUG-001":
-            return _complain(code, _sentence(str(cause)), ERRORS[code].exit_code)
+            return _complain(code, _advised(str(cause), code), ERRORS[code].exit_code)
         what = " ".join(f"{type(cause).__name__}: {cause}".split())
-        return _complain("E-BUG-001", f"Unexpected failure ({what}); {_remedy()}", LOCAL_FAULT)
+        return _complain(
+            "E-BUG-001", f"Unexpected failure ({what}); {_remedy('E-BUG-001')}", LOCAL_FAULT
+        )
 
 
 def _innermost(error: BaseException) -> BaseException:
@@ -169,13 +179,16 @@ def _innermost(error: BaseException) -> BaseException:
     return error
 
 
-def _sentence(text: str) -> str:
-    line = " ".join(text.split())
-    return line[:1].upper() + line[1:] + ("" if line.endswith((".", "!", "?")) else ".")
+def _advised(text: str, code: str) -> str:
+    """Make a sentence of what happened, with the table's remedy when it names none itself."""
+    line = " ".join(text.split()).removesuffix(".")
+    if ";" not in line:
+        line += "; " + _remedy(code).removesuffix(".")
+    return line[:1].upper() + line[1:] + "."
 
 
-def _remedy() -> str:
-    remedy = ERRORS["E-BUG-001"].remedy
+def _remedy(code: str) -> str:
+    remedy = ERRORS[code].remedy
     return remedy[0].lower() + remedy[1:]
 
 

@@ -25,6 +25,7 @@ from node import banner
 from node.accounts import KeyedAccount, Keyring, checksum, derive_accounts
 from node.app import Node
 from node.chain import Chain, write_genesis
+from node.chain_errors import ChainMismatch
 from node.console import Console
 from node.demo import Demo, documents, notes, prepare
 from node.devnet_log import BlockTrace, CallTrace
@@ -193,6 +194,14 @@ def build(options: DevnetOptions) -> Built:
         )
         try:
             chain = Chain.open(directory.store, spec, mark=directory.mark_head)
+        except ChainMismatch as error:
+            directory.close()
+            raise CliError(
+                "E-CHAIN-001",
+                f"The folder {path} holds a chain that was made with other options; give the same "
+                "--chain-id, --mnemonic, --accounts, --balance and --gas-limit as then, or name "
+                "another folder.",
+            ) from error
         except BaseException:
             directory.close()
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from node.commands.numbers import whole
 from node.errors import DONE, CliError
 
 
@@ -14,15 +15,22 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "export",
         description="Write the chain of a data directory, or a part of it, to one file.",
     )
-    parser.add_argument("--datadir", required=True, type=Path, metavar="DIR")
+    parser.add_argument(
+        "--datadir", required=True, type=Path, metavar="DIR", help="the folder with the chain"
+    )
     parser.add_argument(
         "-o", "--output", required=True, type=Path, metavar="FILE", help="the file to write"
     )
     parser.add_argument(
-        "--from", dest="first", type=int, default=1, metavar="N", help="first block (default: 1)"
+        "--from",
+        dest="first",
+        type=whole(1),
+        default=1,
+        metavar="N",
+        help="first block (default: 1)",
     )
     parser.add_argument(
-        "--to", dest="last", type=int, metavar="N", help="last block (default: the head)"
+        "--to", dest="last", type=whole(1), metavar="N", help="last block (default: the head)"
     )
     parser.add_argument("--force", action="store_true", help="replace FILE if it exists")
 
@@ -46,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
             raise CliError(
                 "E-CHAIN-008",
                 f"There are no blocks {args.first} to {last}: the chain has blocks 1 to "
-                f"{chain.head.number}.",
+                f"{chain.head.number}; choose --from and --to among them.",
             )
         count = last - args.first + 1
         progress = Progress(sys.stderr, "exporting", count, "blocks")
@@ -57,7 +65,8 @@ def run(args: argparse.Namespace) -> int:
             unfinished.replace(output)
         except OSError as error:
             raise CliError(
-                "E-CHAIN-009", f"{output} cannot be written ({error.strerror or error})."
+                "E-CHAIN-009",
+                f"{output} cannot be written ({error.strerror or error}); choose another place.",
             ) from error
         finally:
             progress.finish()

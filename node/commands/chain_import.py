@@ -18,8 +18,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
             "import; the blocks before it are kept."
         ),
     )
-    parser.add_argument("file", type=Path, metavar="FILE")
-    parser.add_argument("--datadir", required=True, type=Path, metavar="DIR")
+    parser.add_argument("file", type=Path, metavar="FILE", help="what `engram chain export` wrote")
+    parser.add_argument(
+        "--datadir", required=True, type=Path, metavar="DIR", help="the folder to add them to"
+    )
     parser.add_argument(
         "--spec", type=Path, metavar="FILE", help="chain spec (default: the one in the export)"
     )
@@ -40,7 +42,8 @@ def run(args: argparse.Namespace) -> int:
         file = args.file.open("rb")
     except OSError as error:
         raise CliError(
-            "E-CHAIN-009", f"{args.file} cannot be read ({error.strerror or error})."
+            "E-CHAIN-009",
+            f"{args.file} cannot be read ({error.strerror or error}); check the path.",
         ) from error
     with file:
         reader = ExportReader(file)

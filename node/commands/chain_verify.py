@@ -18,7 +18,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
             "weight chunks, indexes. Nothing is mended or rolled back."
         ),
     )
-    parser.add_argument("--datadir", required=True, type=Path, metavar="DIR")
+    parser.add_argument(
+        "--datadir", required=True, type=Path, metavar="DIR", help="the folder with the chain"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from node.accounts import MAX_ACCOUNTS, TEST_MNEMONIC
+from node.commands.numbers import whole
 from node.errors import CliError
 
 DESCRIPTION = """\
@@ -19,19 +20,6 @@ examples:
   engram devnet --demo                     with a digit model and a contract that calls it
   engram devnet --datadir ~/my-chain       keeps the chain between runs
   engram devnet --port 0 --json            any free port, and lines for a program"""
-
-
-def whole(least: int, most: int) -> type:
-    """Return an argparse type for integers within bounds."""
-
-    def parse(text: str) -> int:
-        if not text.isascii() or not text.isdigit() or len(text) > 40:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
-        if not least <= int(text) <= most:
-            raise argparse.ArgumentTypeError(f"{text} is not from {least} to {most}")
-        return int(text)
-
-    return parse  # type: ignore[return-value]
 
 
 def seconds(text: str) -> float:

@@ -99,12 +99,12 @@ def create_directory(path: Path, write_genesis: Callable[[Store], None]) -> Data
     """
     _refuse_foreign(path)
     if is_data_directory(path):
-        raise StoreRefused(f"{path} already holds a chain", "E-STORE-007")
+        raise StoreRefused(f"the folder {path} already holds a chain", "E-STORE-007")
     try:
         path.mkdir(parents=True, exist_ok=True)
         lock = _lock(path)
     except OSError as error:
-        raise StoreFailed(f"the data directory {path} cannot be made ({error.strerror})") from error
+        raise _unmade(path, error) from error
     try:
         _write_synced(path / FORMAT_NAME, FORMAT_TEXT.encode())
         unfinished = path / UNFINISHED_NAME
@@ -120,7 +120,7 @@ def create_directory(path: Path, write_genesis: Callable[[Store], None]) -> Data
         return _open_locked(path, lock)
     except OSError as error:
         os.close(lock)
-        raise StoreFailed(f"the data directory {path} cannot be made ({error.strerror})") from error
+        raise _unmade(path, error) from error
     except BaseException:
         os.close(lock)
         raise
@@ -150,13 +150,13 @@ def open_directory(path: Path, *, repair: bool = True) -> DataDirectory:
         raise StoreRefused(f"there is no chain in {path}", "E-STORE-008")
     if not (path / CHAIN_NAME).is_dir():
         raise StoreCorrupted(
-            f"the folder {CHAIN_NAME} is missing from {path}, which once held a chain: put it "
+            f"the folder {CHAIN_NAME} is missing from {path}, which once held a chain; put it "
             "back, or import an export into a new data directory"
         )
     try:
         lock = _lock(path)
     except OSError as error:
-        raise StoreFailed(f"{path} cannot be locked ({error.strerror})") from error
+        raise StoreFailed(f"the folder {path} cannot be locked ({error.strerror})") from error
     try:
         return _open_locked(path, lock, repair=repair)
     except OSError as error:
@@ -213,7 +213,7 @@ def _salvage(chain: Path, aside: Path) -> LevelDbStore:
     except StoreCorrupted as error:
         raise StoreCorrupted(
             f"the database in {chain} is damaged beyond rolling back ({error}); an untouched copy "
-            f"is in {aside}: import an export into a new data directory"
+            f"is in {aside}; import an export into a new data directory"
         ) from error
 
 
@@ -225,19 +225,28 @@ def _set_aside(chain: Path) -> Path:
     return aside
 
 
+def _unmade(path: Path, error: OSError) -> StoreFailed:
+    return StoreFailed(
+        f"the data directory {path} cannot be made ({error.strerror}); name a folder that you may "
+        "write to"
+    )
+
+
 def _refuse_foreign(path: Path) -> None:
     if not path.exists():
         return
     if not path.is_dir():
-        raise StoreRefused(f"{path} is a file, not a data directory", "E-STORE-009")
+        raise StoreRefused(
+            f"the path {path} is a file, not a data directory; name a folder", "E-STORE-009"
+        )
     try:
         names = {entry.name for entry in path.iterdir()}
     except OSError as error:
-        raise StoreFailed(f"{path} cannot be read ({error.strerror})") from error
+        raise StoreFailed(f"the folder {path} cannot be read ({error.strerror})") from error
     if FORMAT_NAME not in names:
         if names - {LOCK_NAME}:
             raise StoreRefused(
-                f"{path} is not empty and not a data directory of Engram; name another folder",
+                f"the folder {path} is not empty and not a data directory of Engram; name another",
                 "E-STORE-009",
             )
         return
@@ -245,8 +254,8 @@ def _refuse_foreign(path: Path) -> None:
     if text != FORMAT_TEXT.encode():
         found = text[:40].decode("ascii", "replace").strip()
         raise StoreRefused(
-            f"{path} has the data format {found!r}, this version reads "
-            f"{FORMAT_TEXT.strip()!r}: export it with the version that wrote it",
+            f"the folder {path} has the data format {found!r}, this version reads "
+            f"{FORMAT_TEXT.strip()!r}; export it with the version that wrote it",
             "E-STORE-010",
         )
 

@@ -192,7 +192,7 @@ ROWS: list[Row] = [
         "foreign data directory",
         foreign_folder,
         3,
-        "E-STORE-009: DIR is not empty and not a data directory of Engram; name another folder.",
+        "E-STORE-009: The folder DIR is not empty and not a data directory of Engram; name another.",
     ),
     (
         "port in use",

@@ -99,6 +99,34 @@ def test_wrong_usage_is_one_line_and_exit_code_2(words: list[str]) -> None:
     assert "--help" in answer.stderr
 
 
+def test_an_unknown_argument_points_to_the_help_of_its_command() -> None:
+    # No abbreviations: a mistyped --data would otherwise make a folder.
+    for words in (["devnet", "--data", "x"], ["devnet", "--nonsense"], ["devnet", "word"]):
+        answer = engram(*words)
+        assert (answer.returncode, answer.stdout) == (2, "")
+        assert answer.stderr == (
+            f"engram devnet: unknown argument {' '.join(words[1:])}; see `engram devnet --help`.\n"
+        )
+
+
+def test_an_error_that_names_no_remedy_gets_that_of_the_table(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from node.commands import version
+    from node.storage.errors import StoreRefused
+
+    error = StoreRefused("there is no chain in x", "E-STORE-008")
+    monkeypatch.setattr(version, "run", lambda _args: (_ for _ in ()).throw(error))
+    assert cli.main(["version"]) == 3
+    remedy = ERRORS["E-STORE-008"].remedy
+    assert capsys.readouterr().err == (
+        f"engram: E-STORE-008: There is no chain in x; {remedy[0].lower()}{remedy[1:]}\n"
+    )
+    error.args = ("x is a file; name a folder",)
+    assert cli.main(["version"]) == 3
+    assert capsys.readouterr().err == "engram: E-STORE-008: X is a file; name a folder.\n"
+
+
 def test_errors_are_one_sentence_without_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -108,6 +108,7 @@ def test_a_chain_in_a_directory_goes_on_where_it_stopped(tmp_path: Path) -> None
     other = run("--port", "0", "--datadir", folder, "--chain-id", "5")
     assert other.returncode == 3
     assert "E-CHAIN-001" in other.stderr
+    assert "--chain-id, --mnemonic, --accounts, --balance and --gas-limit as then" in other.stderr
     assert {name: data for name, data in tree(tmp_path).items() if name.endswith("head")} == {
         name: data for name, data in before.items() if name.endswith("head")
     }
