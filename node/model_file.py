@@ -14,7 +14,7 @@ import numpy as np
 from ai_ops.errors import InvalidModel
 from ai_ops.graph import Model
 from ai_ops.model import decode_model, head_of
-from ai_ops.validate import DEFAULT_LIMITS, ModelFacts, validate
+from ai_ops.validate import DEFAULT_LIMITS, Limits, ModelFacts, validate
 from node.errors import CliError
 
 MAXIMUM_ARRAY_BYTES = 4 << 30
@@ -49,17 +49,22 @@ def read_bytes(path: Path, limit: int) -> bytes:
         ) from error
 
 
-def read_model(path: Path) -> ModelFile:
+def read_model(path: Path, limits: Limits = DEFAULT_LIMITS) -> ModelFile:
     """Read, decode and validate a model file.
+
+    Parameters
+    ----------
+    limits : Limits
+        Of the chain that the model is for.
 
     Raises
     ------
     CliError : E-MODEL-001 unreadable, E-MODEL-002 no acceptable model
     """
-    data = read_bytes(path, DEFAULT_LIMITS.model_bytes)
+    data = read_bytes(path, limits.model_bytes)
     try:
         model = decode_model(data)
-        facts = validate(head_of(model), len(data), DEFAULT_LIMITS)
+        facts = validate(head_of(model), len(data), limits)
     except InvalidModel as error:
         raise CliError(
             "E-MODEL-002",

@@ -160,6 +160,14 @@ def calldata_gas(data: bytes) -> int:
     return ZERO_BYTE_GAS * zeros + NONZERO_BYTE_GAS * (len(data) - zeros)
 
 
+def fee_estimate(upload: Upload, fee_gas: int, prices: InferencePrices) -> int:
+    """Return about how much gas setting the author fee takes."""
+    data = fee_call(upload, fee_gas)
+    return (
+        INTRINSIC_GAS + calldata_gas(data) + 3 * prices.read_gas + prices.slot_gas + prices.log_gas
+    )
+
+
 def estimate(upload: Upload, prices: InferencePrices, missing: tuple[int, ...] | None) -> int:
     """Return about how much gas the upload takes.
 

@@ -8,13 +8,20 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from node.commands.numbers import whole
 from node.errors import ANSWER_IS_NO, DONE, CliError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ai_ops.graph import Port
     from node.accounts import KeyedAccount
     from node.deploy import Deployer
     from node.model_upload import Upload
     from node.rpc_client import RpcClient
+
+# A fee beyond what one transaction may spend would make the model uncallable.
+MAX_FEE_GAS = 2**24
 
 DESCRIPTION = """\
 Upload a model (.egm) through a node, activate it, and check that contracts can call it.
@@ -29,13 +36,6 @@ def address(text: str) -> bytes:
     if not re.fullmatch(r"0x[0-9a-fA-F]{40}", text):
         raise argparse.ArgumentTypeError(f"{text!r} is not an address")
     return bytes.fromhex(text[2:])
-
-
-def whole(text: str) -> int:
-    """Parse a whole number below 2^63."""
-    if not re.fullmatch(r"[0-9]{1,19}", text) or int(text) >= 2**63:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
-    return int(text)
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -58,19 +58,21 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--private-key-file", type=Path, metavar="FILE", help="sign here with the key in this file"
     )
     parser.add_argument(
-        "--fee-gas", type=whole, metavar="N", help="author fee per call, in gas (default: none)"
-    )
-    parser.add_argument("--chain-id", type=whole, metavar="N", help="refuse any other chain")
+        "--fee-gas", type=whole(0, MAX_FEE_GAS), metavar="N",
+        help="author fee per call, in gas (default: none)",
+    )  # fmt: skip
+    parser.add_argument("--chain-id", type=whole(), metavar="N", help="refuse any other chain")
     parser.add_argument("--yes", action="store_true", help="do not ask before paying")
 
 
 def run(args: argparse.Namespace) -> int:
     """Upload the model; return 0 when contracts can call it."""
+    from genesis.spec import template
     from node.model_file import read_model
     from node.rpc_client import RpcClient, RpcRefusedError
 
     # Judged here first, by the limits of a devnet: a model that no chain accepts costs nothing.
-    data = read_model(args.file).data
+    data = read_model(args.file, template("devnet").vm_config.limits).data
     key = None if args.private_key_file is None else _read_key(args.private_key_file)
     with RpcClient(args.rpc) as client:
         try:
@@ -89,42 +91,59 @@ def _run(args: argparse.Namespace, data: bytes, key: KeyedAccount | None, client
     author = deploy.choose_author(client, args.sender) if key is None else key.address
     upload = model_upload.plan(data, author)
     deployer = deploy.Deployer(client=client, chain_id=chain_id, author=author, key=key)
-    if not _agreed(deployer, upload, asks=not args.yes):
+    if not _agreed(deployer, upload, args.fee_gas, asks=not args.yes):
         return ANSWER_IS_NO
     return _deploy(deployer, upload, args.fee_gas)
 
 
 def _deploy(deployer: Deployer, upload: Upload, fee_gas: int | None) -> int:
     from node import deploy
+    from node.accounts import checksum
     from node.progress import Progress
+    from vm.registry.layout import INFERENCE_ADDRESS
 
     bar = Progress(sys.stderr, "chunks", len(upload.chunks), "sent")
     try:
         found = deploy.deploy(deployer, upload, fee_gas, lambda done, _total: bar.update(done))
     finally:
         bar.finish()
-    print(f"model     0x{upload.address.hex()}")
+    print(f"model     {checksum(upload.address)}")
     print(f"status    {found.status.name.lower()}, {found.macs:,} multiply-accumulates a call")
     print(f"paid      {deployer.gas_used:,} gas")
+    takes, gives = (_ports(ports) for ports in (upload.manifest.inputs, upload.manifest.outputs))
+    print(
+        f"call it   IInference({checksum(INFERENCE_ADDRESS)}).infer({checksum(upload.address)}, input)"
+    )
+    print(f"          input is {takes}; the answer is {gives}")
     return DONE
 
 
-def _agreed(deployer: Deployer, upload: Upload, *, asks: bool) -> bool:
+def _ports(ports: Sequence[Port]) -> str:
+    """Write what goes in or comes out, in the order of the bytes."""
+    return " then ".join(f"{port.name} {port.dtype.name.lower()} {port.shape}" for port in ports)
+
+
+def _agreed(deployer: Deployer, upload: Upload, fee_gas: int | None, *, asks: bool) -> bool:
     """Show what it will cost; ask when a person is there to answer."""
-    from node.model_upload import estimate
+    from node.accounts import checksum
+    from node.model_upload import estimate, fee_estimate
     from vm.prices import InferencePrices
     from vm.registry.facts import Status
 
     status = deployer.info(upload.address).status
-    print(f"name      {upload.manifest.name}, {upload.size:,} bytes in {len(upload.chunks)} chunks")
+    count = len(upload.chunks)
+    pieces = f"{count} chunk{'' if count == 1 else 's'}"
+    print(f"name      {upload.manifest.name}, {upload.size:,} bytes in {pieces}")
     print(f"model id  0x{upload.model_id.hex()}")
-    print(f"author    0x{upload.author.hex()}")
+    print(f"author    {checksum(upload.author)}")
     if status not in {Status.UNKNOWN, Status.CREATED}:
         return True
     missing = None if status is Status.UNKNOWN else deployer.missing(upload)
     if missing is not None:
-        print(f"resumes   {len(upload.chunks) - len(missing)} chunks are on chain already")
+        print(f"resumes   {count - len(missing)} of {pieces} on chain already")
     gas = estimate(upload, InferencePrices(), missing)
+    if fee_gas is not None:
+        gas += fee_estimate(upload, fee_gas, InferencePrices())
     wei = gas * deployer.gas_price()
     print(f"costs     about {gas:,} gas = {_coins(wei)} ETH ({wei:,} wei)", flush=True)
     balance = deployer.balance()

@@ -42,12 +42,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _line(model: dict[str, Any]) -> str:
+    from node.accounts import checksum
+
     shapes = " -> ".join(
         ", ".join(f"{port['dtype']} {tuple(port['shape'])}" for port in model[side])
         for side in ("inputs", "outputs")
     )
     name = model["name"] or "(unnamed)"
     size = int(model["size"], 16)
-    return f"{model['address']}  {model['status']:<10}  {name}  {size:,} bytes  {shapes}".rstrip(
+    return f"{checksum(bytes.fromhex(model['address'][2:]))}  {model['status']:<10}  {name}  {size:,} bytes  {shapes}".rstrip(
         " ->"
     )

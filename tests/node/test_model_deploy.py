@@ -9,19 +9,23 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from eth_utils import to_checksum_address
 
 from ai_ops.dtype import DType
 from ai_ops.graph import Graph
 from ai_ops.model import build_model, encode_model
+from genesis.spec import template
 from node import deploy, model_upload
 from node.rpc_client import RpcClient
 from tests.ai_ops.models import dense, port, random_bytes, weight
+from tests.ai_ops.test_hostile_models import chain
 from tests.support.command import Finished, engram
 from tests.support.devnet import ROOT, Devnet, devnet
 from vm.prices import InferencePrices
 from vm.registry.facts import Status
 
 DIGITS = ROOT / "genesis" / "models" / "digits.egm"
+FEE = 500
 # The first and the second test account.
 FIRST = "f39fd6e51aad88f6f4ce6ab8827279cfffb92266"
 SECOND_KEY = "59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"
@@ -39,23 +43,24 @@ def net() -> Iterator[Devnet]:
 
 
 def test_deploy_then_again(net: Devnet) -> None:
-    answer = run(str(DIGITS), "--rpc", net.url, "--fee-gas", "500")
+    answer = run(str(DIGITS), "--rpc", net.url, "--fee-gas", str(FEE))
     assert (answer.returncode, answer.stderr) == (0, "")
     lines = dict(line.split(None, 1) for line in answer.stdout.splitlines())
     (model,) = net.call("engram_listModels")
-    assert lines["model"] == model["address"]
+    # In Solidity, an address without the checksum is no literal.
+    assert lines["model"] == to_checksum_address(model["address"])
     assert lines["status"].startswith("active")
     assert (model["status"], model["name"]) == ("active", "digits")
     assert model["inputs"][0]["shape"] == [1, 1, 28, 28]
     upload = model_upload.plan(DIGITS.read_bytes(), bytes.fromhex(FIRST))
     paid = int(lines["paid"].split()[0].replace(",", ""))
     estimated = model_upload.estimate(upload, InferencePrices(), None)
-    # The estimate leaves out the fee's transaction.
-    assert abs(estimated - paid) < 0.05 * paid
+    estimated += model_upload.fee_estimate(upload, FEE, InferencePrices())
+    assert abs(estimated - paid) < 0.02 * paid
     head = net.call("eth_blockNumber")
     listed = engram("model", "list", "--rpc", net.url)
     assert listed.stdout == (
-        f"{model['address']}  active      digits  64,082 bytes  i8 (1, 1, 28, 28) -> i8 (1, 10)\n"
+        f"{to_checksum_address(model['address'])}  active      digits  64,082 bytes  i8 (1, 1, 28, 28) -> i8 (1, 10)\n"
     )
     again = run(str(DIGITS), "--rpc", net.url)
     assert again.returncode == 0
@@ -79,6 +84,26 @@ def test_an_interrupted_upload_resumes_and_a_local_key_signs(net: Devnet, tmp_pa
     assert "resumes" in answer.stdout
     assert first.info(upload.address).status is Status.ACTIVE
     client.close()
+
+
+def test_a_model_over_the_chains_limits_is_refused_before_it_costs(
+    net: Devnet, tmp_path: Path
+) -> None:
+    limit = template("devnet").vm_config.limits.operators
+    file = tmp_path / "deep.egm"
+    file.write_bytes(encode_model(chain(limit + 1)))
+    head = net.call("eth_blockNumber")
+    answer = run(str(file), "--rpc", net.url)
+    assert (answer.returncode, answer.stdout) == (3, "")
+    assert "E-MODEL-002" in answer.stderr
+    assert f"{limit + 1} operators; at most {limit} are allowed" in answer.stderr
+    assert net.call("eth_blockNumber") == head
+
+
+def test_a_fee_that_no_call_could_pay_is_refused(net: Devnet) -> None:
+    answer = run(str(DIGITS), "--rpc", net.url, "--fee-gas", str(2**24 + 1))
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert "--fee-gas: 16777217 is not from 0 to 16777216" in answer.stderr
 
 
 def wide_model() -> bytes:
@@ -112,7 +137,7 @@ def test_only_missing_chunks_are_sent(net: Devnet, tmp_path: Path) -> None:
         blocks = int(net.call("eth_blockNumber"), 16)
         answer = run(str(file), "--rpc", net.url)
         assert answer.returncode == 0, answer.stderr
-        assert "resumes   3 chunks are on chain already" in answer.stdout
+        assert "resumes   3 of 9 chunks on chain already" in answer.stdout
         # Six chunks and the activation, some of them perhaps in one block.
         assert int(net.call("eth_blockNumber"), 16) <= blocks + 7
         assert earlier.info(upload.address).status is Status.ACTIVE
