@@ -196,12 +196,12 @@ def notes(demo: Demo, url: str) -> list[str]:
         "The first word of the answer is the digit, the second its score; other digits are at",
         f"{url}/demo/0.json to 9.json. The same with web3.py (pip install web3):",
         "",
-        "  import json, urllib.request as u; from web3 import Web3",
-        f'  w3 = Web3(Web3.HTTPProvider("{url}"))',
-        f'  abi = json.load(u.urlopen("{url}/demo/abi.json"))',
-        f'  image = u.urlopen("{url}/demo/{SHOWN_DIGIT}").read()   # 28 x 28 signed bytes',
-        f'  digits = w3.eth.contract("{checksum(demo.contract)}", abi=abi)',
-        "  print(digits.functions.classify(image).call())",
+        "import json, urllib.request as u; from web3 import Web3",
+        f'w3 = Web3(Web3.HTTPProvider("{url}"))',
+        f'abi = json.load(u.urlopen("{url}/demo/abi.json"))',
+        f'image = u.urlopen("{url}/demo/{SHOWN_DIGIT}").read()   # 28 x 28 signed bytes',
+        f'digits = w3.eth.contract("{checksum(demo.contract)}", abi=abi)',
+        "print(digits.functions.classify(image).call())",
         "",
     ]
     return lines

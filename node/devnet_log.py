@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from node.accounts import checksum
 from node.chain import Chain
 from node.console import Console
 from node.rpc.dispatch import Served
@@ -34,9 +35,11 @@ class CallTrace:
             )
         elif served.error is not None and served.error.code != METHOD_NOT_FOUND:
             message = _printable(served.error.message)
-            self._console.event("call", f"    error {served.error.code}: {message}")
+            # Calls run side by side: without the name this could belong to any line above.
+            method = _printable(served.method)
+            self._console.event("call", f"    {method} failed, {served.error.code}: {message}")
         elif served.error is not None:
-            self._console.event("call", "    no such method")
+            self._console.event("call", f"    {_printable(served.method)}: no such method")
 
 
 class BlockTrace:
@@ -56,13 +59,13 @@ class BlockTrace:
             created = receipt.contract_address
             lines = [f"    Transaction      0x{sent.hash.hex()}"]
             if created is not None:
-                lines.append(f"    Contract created 0x{created.hex()}")
+                lines.append(f"    Contract created {checksum(created)}")
             lines.append(f"    Gas used         {receipt.gas_used:,}")
             if not receipt.status:
                 lines.append("    Failed           it reverted or ran out of gas")
             self._console.event(
                 "transaction", "\n".join(lines), hash="0x" + sent.hash.hex(),
-                contract=None if created is None else "0x" + created.hex(),
+                contract=None if created is None else checksum(created),
                 gasUsed=receipt.gas_used, status=receipt.status,
             )  # fmt: skip
         number_of = len(block.transactions)

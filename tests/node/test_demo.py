@@ -59,6 +59,23 @@ def test_the_banner_names_what_is_there(net: Devnet) -> None:
     assert ":####*." in shown
 
 
+def test_the_lines_for_web3_run_as_they_are_pasted(
+    net: Devnet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = demo.notes(
+        demo.Demo(
+            model=bytes.fromhex(net.ready["demoModel"][2:]),
+            contract=bytes.fromhex(net.ready["demoContract"][2:]),
+        ),
+        net.url,
+    )
+    start = next(at for at, line in enumerate(shown) if line.startswith("import json"))
+    script = "\n".join(shown[start:])
+    exec(compile(script, "banner", "exec"), {})
+    digit, _score = json.loads(capsys.readouterr().out)
+    assert digit == 7
+
+
 def test_the_web3_lines_of_the_banner_run(net: Devnet, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("web3")
     contract = bytes.fromhex(net.ready["demoContract"][2:])
