@@ -50,6 +50,7 @@ async function main() {
     },
   });
   if (positionals.length !== 1) throw new Error("usage: client.mjs IMAGE.pgm [--contract 0x...]");
+  const data = encode(readPgm(positionals[0]));
   // Automining nodes answer at once; do not wait between looks, and do not guess the network twice.
   const provider = new JsonRpcProvider(values.rpc, undefined, {
     staticNetwork: true,
@@ -67,7 +68,6 @@ async function main() {
     const digits = new Contract(address, ARTIFACT.abi, signer);
     console.log(`contract ${address}, model ${await digits.model()}`);
 
-    const data = encode(readPgm(positionals[0]));
     const [digit, score] = await digits.classify(data);
     console.log(`${positionals[0].split("/").pop()}: this is a ${digit} (score ${score})`);
     if (values.submit) {

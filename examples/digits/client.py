@@ -64,6 +64,12 @@ def main():
     parser.add_argument("--submit", action="store_true", help="read it in a transaction")
     parser.add_argument("--held-out", metavar="N", type=int, default=0, help="read N test digits")
     args = parser.parse_args()
+    if args.image is None and not args.held_out:
+        parser.error("name an image, or digits to read with --held-out N")
+    try:
+        data = None if args.image is None else encode(read_pgm(args.image))
+    except OSError as error:
+        raise SystemExit(f"{args.image} cannot be read: {error.strerror}") from error
 
     web3 = Web3(Web3.HTTPProvider(args.rpc))
     if not web3.is_connected():
@@ -74,8 +80,7 @@ def main():
     digits = web3.eth.contract(address=Web3.to_checksum_address(address), abi=abi)
     print(f"contract {digits.address}, model {digits.functions.model().call()}")
 
-    if args.image is not None:
-        data = encode(read_pgm(args.image))
+    if data is not None:
         digit, score = digits.functions.classify(data).call()
         print(f"{args.image.name}: this is a {digit} (score {score})")
         if args.submit:

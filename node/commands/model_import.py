@@ -71,7 +71,13 @@ def run(args: argparse.Namespace) -> int:
     from node.errors import DONE, CliError
     from node.model_file import read_arrays, write_atomically
 
-    if not args.file.is_file():
+    try:
+        readable = args.file.is_file()
+    except OSError as error:
+        raise CliError(
+            "E-MODEL-001", f"{args.file} cannot be read ({error.strerror}); check the path."
+        ) from error
+    if not readable:
         raise CliError("E-MODEL-001", f"{args.file} is not a file; check the path.")
     if not 1 <= args.maximum_batch < 2**31:
         raise CliError("E-MODEL-003", "--maximum-batch must be 1 or more.")

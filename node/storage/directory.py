@@ -78,8 +78,11 @@ def is_data_directory(path: Path) -> bool:
     A creation that was interrupted has the format file alone and may be started over; a head
     mark says that there was a chain.
     """
-    began = (path / FORMAT_NAME).is_file()
-    return began and ((path / CHAIN_NAME).exists() or (path / MARK_NAME).exists())
+    try:
+        began = (path / FORMAT_NAME).is_file()
+        return began and ((path / CHAIN_NAME).exists() or (path / MARK_NAME).exists())
+    except OSError as error:
+        raise _unreadable(path, error) from error
 
 
 def create_directory(path: Path, write_genesis: Callable[[Store], None]) -> DataDirectory:
@@ -156,12 +159,17 @@ def open_directory(path: Path, *, repair: bool = True) -> DataDirectory:
     try:
         lock = _lock(path)
     except OSError as error:
-        raise StoreFailed(f"the folder {path} cannot be locked ({error.strerror})") from error
+        raise StoreFailed(
+            f"the folder {path} cannot be locked ({error.strerror}); it must be yours to write to"
+        ) from error
     try:
         return _open_locked(path, lock, repair=repair)
     except OSError as error:
         os.close(lock)
-        raise StoreFailed(f"the database in {path} cannot be opened ({error})") from error
+        why = error.strerror or error
+        raise StoreFailed(
+            f"the database in {path} cannot be opened ({why}); it must be yours to write to"
+        ) from error
     except BaseException:
         os.close(lock)
         raise
@@ -225,6 +233,12 @@ def _set_aside(chain: Path) -> Path:
     return aside
 
 
+def _unreadable(path: Path, error: OSError) -> StoreFailed:
+    return StoreFailed(
+        f"the folder {path} cannot be read ({error.strerror}); it must be yours to read"
+    )
+
+
 def _unmade(path: Path, error: OSError) -> StoreFailed:
     return StoreFailed(
         f"the data directory {path} cannot be made ({error.strerror}); name a folder that you may "
@@ -242,7 +256,7 @@ def _refuse_foreign(path: Path) -> None:
     try:
         names = {entry.name for entry in path.iterdir()}
     except OSError as error:
-        raise StoreFailed(f"the folder {path} cannot be read ({error.strerror})") from error
+        raise _unreadable(path, error) from error
     if FORMAT_NAME not in names:
         if names - {LOCK_NAME}:
             raise StoreRefused(

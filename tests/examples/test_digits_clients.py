@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -43,6 +44,16 @@ def test_other_files_are_refused(client: ModuleType, tmp_path: Path, content: by
     (tmp_path / "x.pgm").write_bytes(content)
     with pytest.raises(SystemExit, match="28 x 28"):
         client.read_pgm(tmp_path / "x.pgm")
+
+
+def test_an_image_that_is_missing_is_told_before_anything_is_sent(
+    client: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = str(tmp_path / "none.pgm")
+    # Nothing listens there: the image is looked at first.
+    monkeypatch.setattr(sys, "argv", ["client.py", missing, "--rpc", "http://127.0.0.1:9"])
+    with pytest.raises(SystemExit, match=r"none\.pgm cannot be read: No such file"):
+        client.main()
 
 
 def test_both_clients_encode_every_pixel_alike(client: ModuleType) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -225,6 +226,17 @@ def test_a_read_only_folder_is_a_local_fault(tmp_path: Path) -> None:
             create_directory(tmp_path / "d", genesis)
     finally:
         tmp_path.chmod(0o700)
+
+
+def test_a_folder_that_may_not_be_read_is_a_local_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_args: object, **_options: object) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_file", refuse)
+    with pytest.raises(StoreFailed, match=r"cannot be read \(Permission denied\); it must be"):
+        is_data_directory(tmp_path)
 
 
 # ---------------------------------------------------------------- the commit scan
