@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Final, TextIO
 
 WIDTH: Final = 32
+NARROWEST_BAR: Final = 4
+LINE: Final = 78
 REDRAW_SECONDS: Final = 0.1
 
 
@@ -33,15 +36,24 @@ class Progress:
         if not self._shown or (now - self._last < REDRAW_SECONDS and done < self._total):
             return
         self._last = now
-        filled = WIDTH * done // max(self._total, 1)
-        bar = "#" * filled + "-" * (WIDTH - filled)
         left = ""
         if 0 < done < self._total:
             seconds = (now - self._started) * (self._total - done) / done
             left = f", {seconds:.0f} s left"
-        line = f"\r{self._label} [{bar}] {done}/{self._total} {self._unit}{left}"
-        self._stream.write(f"{line:<78}")
+        room = self._columns() - 1
+        after = f"{done}/{self._total} {self._unit}{left}"
+        # A line that wraps cannot be drawn over: a narrow terminal gets a shorter one.
+        width = max(min(WIDTH, room - len(self._label) - len(after) - 4), NARROWEST_BAR)
+        filled = width * done // max(self._total, 1)
+        line = f"{self._label} [{'#' * filled}{'-' * (width - filled)}] {after}"
+        self._stream.write("\r" + line[:room].ljust(min(room, LINE)))
         self._stream.flush()
+
+    def _columns(self) -> int:
+        try:
+            return os.get_terminal_size(self._stream.fileno()).columns or LINE + 1
+        except (OSError, ValueError):
+            return LINE + 1
 
     def finish(self) -> None:
         """Leave the bar and go to the next line."""
