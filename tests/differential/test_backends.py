@@ -19,7 +19,7 @@ from ai_ops.operators import OPERATORS
 from ai_ops.validate import DEFAULT_LIMITS, validate
 from tests.ai_ops.random_graphs import UNITS, node_count, random_input, random_model
 
-MODELS = 5_000 if os.environ.get("ENGRAM_LONG") else 120
+MODELS = 5_000 if os.environ.get("ENGRAM_LONG") == "1" else 120
 FIRST_SEED = int(os.environ.get("ENGRAM_SEED", "20261124"))
 
 
