@@ -115,7 +115,7 @@ def _check_chunk(spec: ChainSpec) -> None:
     need = full_chunk_gas(spec)
     if need > (have := _transaction_limit(spec)):
         raise _refuse(
-            f"storing a full chunk takes up to {need} gas, and a transaction has at most {have}: "
+            f"storing a full chunk takes up to {need} gas, and a transaction has at most {have}; "
             "raise genesis.gas_limit or lower prices.stored_byte_gas"
         )
 
@@ -191,5 +191,5 @@ def _check_interval(spec: ChainSpec) -> None:
         milliseconds = (evm + inference) * 1_000 // (EVM_GAS_PER_SECOND * INFERENCE_GAS_PER_SECOND)
         raise _refuse(
             f"a full block takes {milliseconds} ms to verify, more than a third of the "
-            f"{period} s period: lower genesis.gas_limit or rules.inference_gas_limit"
+            f"{period} s period; lower genesis.gas_limit or rules.inference_gas_limit"
         )

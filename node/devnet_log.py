@@ -11,7 +11,7 @@ from node.rpc.dispatch import Served
 from node.rpc.errors import METHOD_NOT_FOUND
 from vm.blocks import Header
 
-MAX_ECHO_CHARACTERS: Final = 80
+MAX_ECHO_CHARACTERS: Final = 160
 
 
 class CallTrace:

@@ -37,16 +37,16 @@ def read_bytes(path: Path, limit: int) -> bytes:
     CliError : E-MODEL-001, the file is missing, unreadable or too large
     """
     try:
-        size = path.stat().st_size
-        if size > limit:
-            raise CliError(
-                "E-MODEL-001", f"{path} has {size:,} bytes; at most {limit:,} are read here."
-            )
-        return path.read_bytes()
+        with path.open("rb") as file:
+            # A pipe or a device has no size, and may never end.
+            data = file.read(limit + 1) if path.stat().st_size <= limit else None
     except OSError as error:
         raise CliError(
             "E-MODEL-001", f"{path} cannot be read ({error.strerror}); check the path."
         ) from error
+    if data is None or len(data) > limit:
+        raise CliError("E-MODEL-001", f"{path} has more than {limit:,} bytes; name a model file.")
+    return data
 
 
 def read_model(path: Path, limits: Limits = DEFAULT_LIMITS) -> ModelFile:

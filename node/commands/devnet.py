@@ -9,6 +9,9 @@ from node.accounts import MAX_ACCOUNTS, TEST_MNEMONIC
 from node.commands.numbers import whole
 from node.errors import CliError
 
+# Activating the largest model takes almost so much: the genesis checks want room for it.
+LEAST_GAS_LIMIT = 2**24
+
 DESCRIPTION = """\
 Start a development chain: funded accounts whose keys everybody knows, every Ethereum tool can
 drive it, contracts can call neural networks. Each transaction is mined at once unless
@@ -86,7 +89,7 @@ def _add_chain(parser: argparse.ArgumentParser) -> None:
     chain.add_argument(
         "--gas-limit",
         metavar="N",
-        type=whole(1_000_000, 2**53),
+        type=whole(LEAST_GAS_LIMIT, 2**53),
         help="gas of a block (default 30000000)",
     )
     chain.add_argument(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from node.commands.devnet import LEAST_GAS_LIMIT
 from tests.support.command import Finished, engram
 from tests.support.devnet import ROOT, devnet
 
@@ -161,6 +162,7 @@ def test_a_port_in_use_is_one_sentence(tmp_path: Path) -> None:
     [
         (["--port", "99999"], 2, "99999 is not from 0 to 65535"),
         (["--port", "8_5"], 2, "'8_5' is not a whole number"),
+        (["--gas-limit", "1000000"], 2, "1000000 is not from 16777216 to "),
         (["--accounts", "0"], 2, "0 is not from 1 to 1000"),
         (["--chain-id", "0"], 2, "0 is not from 1"),
         (["--block-time", "nan"], 2, "'nan' is not from 0.01 to 3600 seconds"),
@@ -184,3 +186,8 @@ def test_a_foreign_folder_is_refused_and_left_alone(tmp_path: Path) -> None:
     assert answer.returncode == 3
     assert "E-STORE-009" in answer.stderr
     assert tree(tmp_path) == {"letter.txt": b"dear"}
+
+
+def test_the_least_gas_limit_makes_a_chain_that_takes_models() -> None:
+    with devnet("--demo", "--gas-limit", str(LEAST_GAS_LIMIT)) as net:
+        assert net.call("engram_listModels")[0]["status"] == "active"

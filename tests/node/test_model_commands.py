@@ -10,6 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from node.cli import main
+from node.errors import CliError
+from node.model_file import read_bytes
 
 ROOT = Path(__file__).resolve().parents[2]
 DIGITS = ROOT / "genesis" / "models" / "digits.egm"
@@ -193,3 +195,16 @@ def test_inspect_and_run_import_neither_torch_nor_onnx(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_file_without_end_is_not_read_whole(tmp_path: Path) -> None:
+    # A device has no size: only the limit of the read stops it.
+    endless = Path("/dev/zero")
+    if not endless.exists():
+        pytest.skip("this system has no /dev/zero")
+    with pytest.raises(CliError) as caught:
+        read_bytes(endless, 1_000)
+    assert caught.value.sentence == "/dev/zero has more than 1,000 bytes; name a model file."
+    exact = tmp_path / "exact"
+    exact.write_bytes(bytes(1_000))
+    assert read_bytes(exact, 1_000) == bytes(1_000)
