@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from consensus.params import validators_hash
 from genesis.alloc import INFERENCE_STUBS, SYSTEM_CONTRACTS
 from genesis.checks import check_spec
@@ -43,6 +45,9 @@ def build_genesis(spec: ChainSpec) -> BlockResult:
     return genesis_block(header, complete_alloc(spec))
 
 
+MAXIMUM_WEI: Final = 2**256 - 1
+
+
 def complete_alloc(spec: ChainSpec) -> dict[bytes, Account]:
     """Return the spec's accounts with the system contracts and, with AI, the two stubs.
 
@@ -51,7 +56,8 @@ def complete_alloc(spec: ChainSpec) -> dict[bytes, Account]:
     Raises
     ------
     InvalidSpec
-        When the alloc gives a reserved address other code.
+        When the alloc gives a reserved address other code, writes into the registry, or hands out
+        more wei than a balance can hold: sums of balances must not overflow later.
     """
     reserved = dict(SYSTEM_CONTRACTS)
     if spec.vm_config.ai:
@@ -63,4 +69,13 @@ def complete_alloc(spec: ChainSpec) -> dict[bytes, Account]:
             raise InvalidSpec(
                 f"alloc.0x{address.hex()} is a system contract; leave it out", "E-GENESIS-003"
             )
+        if address in INFERENCE_STUBS and spec.vm_config.ai and named.storage:
+            raise InvalidSpec(
+                f"alloc.0x{address.hex()} has storage; the registry's words are its own to write",
+                "E-GENESIS-003",
+            )
+    if (total := sum(account.balance for account in accounts.values())) > MAXIMUM_WEI:
+        raise InvalidSpec(
+            f"alloc hands out {total} wei, more than the {MAXIMUM_WEI} that a balance can hold"
+        )
     return {address: accounts[address] for address in sorted(accounts)}
