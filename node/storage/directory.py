@@ -33,6 +33,7 @@ LOCK_NAME: Final = "LOCK"
 MARK_NAME: Final = "head"
 CHAIN_NAME: Final = "chain"
 UNFINISHED_NAME: Final = "chain.new"
+UNFINISHED_FORMAT_NAME: Final = "FORMAT.new"
 DAMAGED_PREFIX: Final = "chain.damaged-"
 
 
@@ -109,7 +110,9 @@ def create_directory(path: Path, write_genesis: Callable[[Store], None]) -> Data
     except OSError as error:
         raise _unmade(path, error) from error
     try:
-        _write_synced(path / FORMAT_NAME, FORMAT_TEXT.encode())
+        # By renaming: whoever finds the name finds all of the text.
+        _write_synced(path / UNFINISHED_FORMAT_NAME, FORMAT_TEXT.encode())
+        (path / UNFINISHED_FORMAT_NAME).rename(path / FORMAT_NAME)
         unfinished = path / UNFINISHED_NAME
         if unfinished.exists():
             shutil.rmtree(unfinished)
@@ -258,7 +261,7 @@ def _refuse_foreign(path: Path) -> None:
     except OSError as error:
         raise _unreadable(path, error) from error
     if FORMAT_NAME not in names:
-        if names - {LOCK_NAME}:
+        if names - {LOCK_NAME, UNFINISHED_FORMAT_NAME}:
             raise StoreRefused(
                 f"the folder {path} is not empty and not a data directory of Engram; name another",
                 "E-STORE-009",

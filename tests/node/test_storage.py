@@ -151,6 +151,17 @@ def test_an_interrupted_creation_starts_over(tmp_path: Path) -> None:
     directory.close()
 
 
+@pytest.mark.parametrize("written", [b"", b"engram"])
+def test_a_creation_interrupted_in_its_first_word_starts_over(
+    tmp_path: Path, written: bytes
+) -> None:
+    (tmp_path / "LOCK").touch()
+    (tmp_path / "FORMAT.new").write_bytes(written)
+    create_directory(tmp_path, genesis).close()
+    open_directory(tmp_path).close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["FORMAT", "LOCK", "chain", "head"]
+
+
 def test_a_chain_folder_that_vanished_is_not_made_anew(tmp_path: Path) -> None:
     create_directory(tmp_path / "d", genesis).close()
     shutil.rmtree(tmp_path / "d" / "chain")
