@@ -36,7 +36,7 @@ from ai_ops.model import build_model, decode_model, head_of
 from ai_ops.validate import DEFAULT_LIMITS, validate
 from benchmarks.evm_layer import dense_bytecode
 from tests.support.chain import ADDRESSES, Chain
-from tests.support.chain_models import caller, deploy
+from tests.support.chain_models import deploy
 from vm.results import Account
 from vm.transition import build_block, import_block
 
@@ -163,15 +163,22 @@ def dense_model(weights: np.ndarray) -> Model:
     )
 
 
+def caller(model: bytes) -> bytes:
+    """Code that runs INFER on its call data and returns what INFER returned.
+
+    CALLDATACOPY(0, 0, CALLDATASIZE); INFER(model, 0, CALLDATASIZE, 0, 0); POP;
+    RETURNDATACOPY(0, 0, RETURNDATASIZE); RETURN(0, RETURNDATASIZE)
+    """
+    return bytes.fromhex("365f5f37 5f5f365f73") + model + bytes.fromhex("c050 3d5f5f3e 3d5ff3")
+
+
 def chain_rows(model: Model, image: bytes) -> list[Row]:
     weights = weights_of(model)[3]
     layer = dense_model(weights)
     zero = np.zeros(len(weights), dtype=np.int32)
     chain = Chain({DENSE_CODE: Account(nonce=1, code=dense_bytecode(weights, zero))})
-    for target, net, size in ((CALLER, model, 784), (DENSE_CALLER, layer, 120)):
-        address = deploy(chain, net)
-        returns = bytes.fromhex("3d5f5f3e3d5ff3")  # return the whole return data
-        code = caller(address, size, returns)
+    for target, net in ((CALLER, model), (DENSE_CALLER, layer)):
+        code = caller(deploy(chain, net))
         chain.store.update(chain_with_code(chain, target, code))
     vector = image[300:420]
     plain = chain.call(sender=ADDRESSES[1], to=DENSE_CODE, data=vector)
