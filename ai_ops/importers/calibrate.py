@@ -85,7 +85,7 @@ def value_shapes(
     except (ValueError, IndexError) as error:
         shapes = {name: array.shape[1:] for name, array in one.items()}
         raise ImportRefused(
-            f"samples of the shapes {shapes} do not run through the network ({error}):"
+            f"samples of the shapes {shapes} do not run through the network:"
             " check the samples' layout (images are channels first)"
-        ) from None
+        ) from error
     return {name: value.shape[1:] for name, value in values.items()}
