@@ -19,13 +19,16 @@ COST_CLASSES: tuple[str, ...] = (
     "mac_gemm",  # multiply-accumulates of dense products
     "mac_conv",  # multiply-accumulates of ungrouped convolutions
     "mac_grouped",  # multiply-accumulates of grouped and depthwise convolutions
+    "mac_attention",  # multiply-accumulates of two activations: scores and weighted values
     "weight_bytes",  # weight bytes streamed once per call
     "element_copy",  # elements moved (gathered patches, transposed, concatenated, reshaped)
     "element_cheap",  # elements compared, clamped, looked up, rescaled in long runs
     "element_heavy",  # sums finished one by one: bias, rescale and clamp, or a division
+    "element_wide",  # elements of a norm, an exponential, a scale for each row, a division
+    "comparison",  # comparisons of a sort or of pairs of boxes
     "digest_bytes",  # bytes hashed into step digests
 )
-MAC_CLASSES = ("mac_gemm", "mac_conv", "mac_grouped")
+MAC_CLASSES = ("mac_gemm", "mac_conv", "mac_grouped", "mac_attention")
 
 Work = Mapping[str, Polynomial]
 

@@ -41,6 +41,7 @@ class ModelFault(enum.IntEnum):
     DTYPE = 302
     ATTRIBUTE_VALUE = 303
     ACCUMULATOR = 304
+    INTERVAL = 305
     # The chain's limits.
     LIMIT_MODEL_BYTES = 401
     LIMIT_OPERATORS = 402

@@ -23,6 +23,7 @@ _ELEMENTS = {
     "u32": (4, False),
     "i16": (2, True),
     "i32": (4, True),
+    "i64": (8, True),
 }
 _U32 = "u32"
 

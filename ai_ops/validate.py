@@ -14,7 +14,14 @@ from ai_ops.errors import InvalidModel, ModelFault
 from ai_ops.graph import Graph, Manifest, ModelHead, Node, Port, TensorType, Value
 from ai_ops.operators import OPERATORS
 
-WORK_CLASSES = (*cost.MAC_CLASSES, "element_copy", "element_cheap", "element_heavy")
+WORK_CLASSES = (
+    *cost.MAC_CLASSES,
+    "element_copy",
+    "element_cheap",
+    "element_heavy",
+    "element_wide",
+    "comparison",
+)
 # What handling takes that no element shows: cutting an input out and checking its range as long as
 # two steps, picking up 16 operands of one node as long as one.
 STEPS_PER_PORT = 2

@@ -15,10 +15,13 @@ FRACTION_ONE = 1 << FRACTION_BITS
 # for 64 tokens of a model of 135 million parameters, cold load included, within 2**23 gas.
 # In alphabetical order, so that a chain spec written out and read again is the same.
 COST_CLASS_Q16 = (
+    ("comparison", 6_554),  # 0.2 G/s
     ("digest_bytes", 410),  # 3.2 GB/s
     ("element_cheap", 1_365),  # 0.96 G/s
     ("element_copy", 683),  # 1.9 G/s
     ("element_heavy", 2_731),  # 0.48 G/s
+    ("element_wide", 8_192),  # 0.16 G/s
+    ("mac_attention", 72),  # 18 G/s
     ("mac_conv", 36),
     ("mac_gemm", 36),  # 36 G/s
     ("mac_grouped", 144),  # a quarter of a dense product's rate

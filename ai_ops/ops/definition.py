@@ -21,7 +21,7 @@ class Field:
     ----------
     name : str
     element : str
-        "u8", "u16", "u32", "i16" or "i32": width and sign of each little-endian element.
+        "u8", "u16", "u32", "i16", "i32" or "i64": width and sign of each little-endian element.
     count : int
         `SCALAR` for one integer, `LIST` for a tuple of any length, else the exact length.
     """
