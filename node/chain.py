@@ -39,12 +39,18 @@ class Chain:
     """
 
     def __init__(
-        self, spec: ChainSpec, store: Store, head: Header, mark: HeadMark | None = None
+        self,
+        spec: ChainSpec,
+        store: Store,
+        head: Header,
+        mark: HeadMark | None = None,
+        run_ahead: transition.Runner | None = None,
     ) -> None:
         self._spec: Final = spec
         self._reader: Final = ChainStore(store)
         self._head = head
         self._mark = mark
+        self._run_ahead = run_ahead
         self._lock = threading.RLock()
         self._subscribers: list[Subscriber] = []
 
@@ -64,7 +70,12 @@ class Chain:
 
     @classmethod
     def open(
-        cls, store: Store, spec: ChainSpec | None = None, *, mark: HeadMark | None = None
+        cls,
+        store: Store,
+        spec: ChainSpec | None = None,
+        *,
+        mark: HeadMark | None = None,
+        run_ahead: transition.Runner | None = None,
     ) -> Chain:
         """Open the chain in a store.
 
@@ -76,6 +87,8 @@ class Chain:
             The chain that it must hold.
         mark : callable, optional
             Told number and hash of each block after its batch is on the disk.
+        run_ahead : Runner, optional
+            Runs an imported block's inferences before its transactions (`vm.ahead`).
 
         Raises
         ------
@@ -91,7 +104,7 @@ class Chain:
         stored = ChainSpec.from_text(text)
         if spec is not None and spec.to_json() != text:
             raise _mismatch(reader, stored, spec)
-        return cls(stored, store, head, mark)
+        return cls(stored, store, head, mark, run_ahead)
 
     @property
     def spec(self) -> ChainSpec:
@@ -236,6 +249,7 @@ class Chain:
                 block,
                 sidecar,
                 block_hash_of=self.hash_by_number,
+                run_ahead=self._run_ahead,
             )
             return self._commit(result, parent_certificate, certificate)
 

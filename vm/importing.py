@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from ai_ops.backends.reference import ReferenceBackend
+from vm.ahead import Runner, results_ahead
 from vm.blobs import next_excess_blob_gas
 from vm.block_run import BlockRun, withdrawals_root
 from vm.blocks import EMPTY_OMMERS_HASH, Block, Header
@@ -49,6 +50,7 @@ def import_block(
     sidecar: Sidecar | None = None,
     *,
     block_hash_of: BlockHashOf | None = None,
+    run_ahead: Runner | None = None,
 ) -> BlockResult:
     """Execute a block and return its result if every field of its header follows.
 
@@ -63,6 +65,8 @@ def import_block(
         What the carrier says the block's inferences were. It never decides validity.
     block_hash_of : callable, optional
         From an ancestor's number to its hash; without it the history contract is read.
+    run_ahead : Runner, optional
+        Runs what the sidecar announces before the transactions; changes no result.
 
     Raises
     ------
@@ -76,6 +80,8 @@ def import_block(
     check_header(config, parent, block.header)
     check_body(block)
     run = BlockRun(config, store, parent, block.header, block_hash_of=block_hash_of)
+    if run_ahead is not None and sidecar is not None:
+        run.state.inference.memo = results_ahead(run.state, sidecar, run_ahead)
     try:
         result = _execute(run, block)
         agrees = result.block.header == block.header

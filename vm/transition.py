@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vm.ahead import Batch, Runner, run_in_turn
 from vm.building import build_block, draft_header, genesis_block
 from vm.importing import import_block
 from vm.results import (
@@ -18,6 +19,7 @@ from vm.tracing import InferenceTrace, trace_inference
 
 __all__ = [
     "Account",
+    "Batch",
     "BlockContext",
     "BlockResult",
     "BuildResult",
@@ -25,11 +27,13 @@ __all__ = [
     "CallResult",
     "InferenceTrace",
     "Rejection",
+    "Runner",
     "build_block",
     "call",
     "draft_header",
     "estimate_gas",
     "genesis_block",
     "import_block",
+    "run_in_turn",
     "trace_inference",
 ]

@@ -16,6 +16,7 @@ from node.storage.directory import (
     is_data_directory,
     open_directory,
 )
+from vm.transition import Runner
 
 
 @contextmanager
@@ -32,24 +33,31 @@ def opened_chain(path: Path, *, repair: bool = True) -> Iterator[Chain]:
 
 
 @contextmanager
-def opened_or_created_chain(path: Path, spec: ChainSpec) -> Iterator[Chain]:
+def opened_or_created_chain(
+    path: Path, spec: ChainSpec, *, run_ahead: Runner | None = None
+) -> Iterator[Chain]:
     """Open the chain of a data directory, or make it from the spec where there is none.
 
     An existing chain is not compared with the spec here.
+
+    Parameters
+    ----------
+    run_ahead : Runner, optional
+        See `Chain.open`.
     """
     if is_data_directory(path):
         directory = open_directory(path)
     else:
         directory = create_directory(path, partial(write_genesis, spec))
-    with _closing(directory) as chain:
+    with _closing(directory, run_ahead) as chain:
         yield chain
 
 
 @contextmanager
-def _closing(directory: DataDirectory) -> Iterator[Chain]:
+def _closing(directory: DataDirectory, run_ahead: Runner | None = None) -> Iterator[Chain]:
     try:
         if directory.recovery is not None:
             print(f"engram: {directory.recovery}", file=sys.stderr)
-        yield Chain.open(directory.store, mark=directory.mark_head)
+        yield Chain.open(directory.store, mark=directory.mark_head, run_ahead=run_ahead)
     finally:
         directory.close()

@@ -25,6 +25,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--spec", type=Path, metavar="FILE", help="chain spec (default: the one in the export)"
     )
+    parser.add_argument(
+        "--run-ahead",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="run a block's inferences together before its transactions, on all cores; the "
+        "results are the same either way (default: yes)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -32,6 +39,7 @@ def run(args: argparse.Namespace) -> int:
     import sys
 
     from genesis.spec import ChainSpec
+    from node.ahead import ahead_runner
     from node.chain_transfer import import_export, spec_of_export
     from node.commands.chain_files import opened_or_created_chain
     from node.export_file import ExportReader
@@ -48,7 +56,10 @@ def run(args: argparse.Namespace) -> int:
     with file:
         reader = ExportReader(file)
         spec = spec_of_export(reader.start, given)
-        with opened_or_created_chain(args.datadir, spec) as chain:
+        with (
+            ahead_runner(args.run_ahead) as run_ahead,
+            opened_or_created_chain(args.datadir, spec, run_ahead=run_ahead) as chain,
+        ):
             count = reader.start.last - reader.start.first + 1
             progress = Progress(sys.stderr, "importing", count, "blocks")
             try:
