@@ -14,10 +14,17 @@ from ai_ops.backends import select_backend
 from ai_ops.backends.base import Backend
 from ai_ops.dtype import DType
 from ai_ops.executor import load
+from ai_ops.graph import Model, Value
 from ai_ops.model import decode_model, encode_model, head_of
 from ai_ops.operators import OPERATORS
-from ai_ops.validate import DEFAULT_LIMITS, validate
-from tests.ai_ops.random_graphs import UNITS, node_count, random_input, random_model
+from ai_ops.validate import DEFAULT_LIMITS, ModelFacts, validate
+from tests.ai_ops.random_graphs import (
+    PROPOSALS,
+    UNITS,
+    node_count,
+    random_input,
+    random_model,
+)
 
 MODELS = 5_000 if os.environ.get("ENGRAM_LONG") == "1" else 120
 FIRST_SEED = int(os.environ.get("ENGRAM_SEED", "20261124"))
@@ -36,12 +43,27 @@ def check_seed(seed: int, cpu: Backend, reference: Backend) -> dict[str, int]:
     expected = slow.run(given, units)
     assert load(data, facts, cpu).run(given, units) == expected
     assert len(expected.output) == facts.output_bytes(units)
-    first = len(model.manifest.inputs) + len(model.graph.weights)
-    for value, step in zip(facts.values[first:], slow.trace(given, units), strict=True):
+    traces = slow.trace(given, units)
+    for value, step in zip(first_results(model, facts), traces, strict=True):
         tensor = np.frombuffer(step.tensor, DType[step.dtype.upper()].numpy)
         assert tensor.size == value.type.elements(units)
         assert value.minimum <= int(tensor.min()) <= int(tensor.max()) <= value.maximum
     return node_count(model)
+
+
+def first_results(model: Model, facts: ModelFacts) -> list[Value]:
+    """Return what is known of the first result of each node: a trace holds that one."""
+    at = len(model.manifest.inputs) + len(model.graph.weights)
+    found = []
+    for node in model.graph.nodes:
+        found.append(facts.values[at])
+        inputs = tuple(facts.values[value] for value in node.inputs)
+        at += len(OPERATORS[node.operator].infer(node, inputs))
+    return found
+
+
+def test_every_operator_is_proposed() -> None:
+    assert set(PROPOSALS) == set(OPERATORS)
 
 
 def test_random_models_agree_on_every_step() -> None:

@@ -10,7 +10,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
-from tests.spec import model_cases, operator_cases, plain, refusal_cases
+from tests.spec import model_cases, operator_cases, plain, plain_run, refusal_cases
 
 VECTORS = Path(__file__).resolve().parents[2] / "docs" / "spec" / "vectors"
 Case = dict[str, Any]
@@ -88,10 +88,13 @@ def arithmetic() -> list[Case]:
 
 
 def solved(case: Case) -> Case:
-    """Add the output of `tests.spec.plain` to an operator case."""
+    """Add the result of `tests.spec.plain` to an operator case, or its several results."""
     inputs = [(t["dtype"], (tuple(t["shape"]), t["data"])) for t in case["inputs"]]
-    dtype, (shape, data) = plain.run(case["operator"], case["attributes"], inputs)
-    return {**case, "output": operator_cases.tensor(dtype, shape, data)}
+    results = [
+        operator_cases.tensor(dtype, shape, data)
+        for dtype, (shape, data) in plain_run.run(case["operator"], case["attributes"], inputs)
+    ]
+    return {**case, "output": results[0]} if len(results) == 1 else {**case, "outputs": results}
 
 
 def symbolic() -> list[Case]:

@@ -11,6 +11,7 @@ from itertools import product
 from typing import Any
 
 Tensor = tuple[tuple[int, ...], list[int]]
+Typed = tuple[int, Tensor]
 Attributes = dict[str, Any]
 RANGES = {1: (-128, 127), 2: (-32768, 32767), 3: (-(2**31), 2**31 - 1), 4: (0, 255)}
 
@@ -233,18 +234,3 @@ FUNCTIONS: dict[str, Callable[..., Tensor]] = {
     "CONCAT": concat,
     "ARGMAX": argmax,
 }
-
-
-def run(
-    operator: str, attributes: Attributes, inputs: list[tuple[int, Tensor]]
-) -> tuple[int, Tensor]:
-    """Apply an operator to (dtype code, tensor) inputs; returns (dtype code, tensor)."""
-    tensors = [tensor for _, tensor in inputs]
-    dtype = inputs[0][0]
-    if operator == "TABLE8":
-        return attributes["dtype"], table8(attributes, tensors[0], RANGES[dtype][0])
-    if operator == "RESHAPE":
-        return dtype, reshape(attributes, tensors[0], 1)
-    function = FUNCTIONS[operator]
-    result = function(attributes, *tensors)
-    return (3 if operator == "ARGMAX" else attributes.get("dtype", dtype)), result

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.spec.operator_cases import HALF, I8, I16, I32, WINDOW, scaled
+from tests.spec.operator_cases import HALF, I8, I16, I32, U8, WINDOW, scaled
 
 Case = dict[str, Any]
 SYMBOLIC = -1
@@ -12,7 +12,12 @@ SHAPE, DTYPE, VALUE, ACCUMULATOR, NOT_SYMBOLIC = 301, 302, 303, 304, 207
 
 
 def value(dtype: int, *shape: int, low: int | None = None, high: int | None = None) -> Case:
-    ends = {I8: (-128, 127), I16: (-(2**15), 2**15 - 1), I32: (-(2**31), 2**31 - 1)}[dtype]
+    ends = {
+        I8: (-128, 127),
+        I16: (-(2**15), 2**15 - 1),
+        I32: (-(2**31), 2**31 - 1),
+        U8: (0, 255),
+    }[dtype]
     return {
         "dtype": dtype,
         "shape": list(shape),
