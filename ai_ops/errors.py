@@ -3,7 +3,8 @@
 AiOpsError
 ├── InvalidModel   verdict: the bytes are no acceptable model, on every machine alike
 ├── InvalidInput   outcome: this call cannot start; the model is fine
-└── BackendFault   local fault: this machine could not compute; never a verdict
+├── BackendFault   local fault: this machine could not compute; never a verdict
+└── Cancelled      local event: someone here stopped the run; says nothing about model or input
 
 The numbers reach contracts (`ModelRejected(code)`, `InferenceFailed(code)`): a code is never
 reused or renumbered. The table is normative in docs/spec/03-models.md.
@@ -99,3 +100,7 @@ class InvalidInput(AiOpsError):
 
 class BackendFault(AiOpsError):
     """A backend could not compute (memory, a failed self test); says nothing about the model."""
+
+
+class Cancelled(AiOpsError):
+    """A run was stopped between two steps because its `Cancellation` was set."""

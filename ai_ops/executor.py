@@ -5,112 +5,61 @@ Source: docs/spec/03-models.md M-17 to M-21.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TypeVar
 
 import numpy as np
 
 from ai_ops.backends import select_backend
-from ai_ops.backends.base import Backend, Kernel
-from ai_ops.digest import step_digest, step_header
+from ai_ops.backends.base import Backend, GraphBackend, Program, ProgramStep, Runner
 from ai_ops.dtype import Array
-from ai_ops.errors import AiOpsError, BackendFault, InputFault, InvalidInput
-from ai_ops.graph import Manifest, Model, ModelHead, TensorType
+from ai_ops.errors import AiOpsError, BackendFault, Cancelled, InputFault, InvalidInput
+from ai_ops.graph import Manifest, Model, ModelHead
+from ai_ops.inference import Call, Cancellation, Inference, StepTrace
 from ai_ops.model import decode_model
 from ai_ops.operators import OPERATORS
+from ai_ops.step_loop import StepLoop, split_input
 from ai_ops.validate import ModelFacts, last_uses
 
+__all__ = [
+    "Call",
+    "Cancellation",
+    "Cancelled",
+    "Inference",
+    "LoadedModel",
+    "StepTrace",
+    "check_input",
+    "load",
+    "run_exact",
+]
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inference:
-    """The result of one call.
-
-    Parameters
-    ----------
-    output : bytes
-        The output tensors one after another, little-endian, row-major.
-    step_digests : tuple of bytes
-        32 bytes for each node, in order.
-    """
-
-    output: bytes
-    step_digests: tuple[bytes, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepTrace:
-    """One step, opened up for a person.
-
-    Parameters
-    ----------
-    index : int
-    operator : str
-    dtype : str
-        Of the (first) output.
-    shape : tuple of int
-        Of the (first) output.
-    digest : bytes
-    minimum, maximum : int
-        Range of the values that occurred.
-    tensor : bytes
-        The (first) output's bytes.
-    """
-
-    index: int
-    operator: str
-    dtype: str
-    shape: tuple[int, ...]
-    digest: bytes
-    minimum: int
-    maximum: int
-    tensor: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Step:
-    """A node made ready: its kernel and where its tensors are kept."""
-
-    operator: str
-    code: int
-    kernel: Kernel
-    inputs: tuple[int, ...]
-    first_output: int
-    types: tuple[TensorType, ...]
-    dead: tuple[int, ...]  # values no later step reads
-
-    def at(self, index: int, n: int) -> _StepAt:
-        """Fix what depends on n."""
-        shapes = tuple((tensor.dtype, tensor.concrete(n)) for tensor in self.types)
-        return _StepAt(
-            header=step_header(index, self.code, shapes),
-            results=tuple((dtype.numpy, shape) for dtype, shape in shapes),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _StepAt:
-    """What a step must produce at some n, and the header of its digest."""
-
-    header: bytes
-    results: tuple[tuple[np.dtype[np.integer], tuple[int, ...]], ...]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedModel:
-    """A model whose kernels are prepared; it holds no state of any call.
+    """A model made ready by a backend; it holds no state of any call.
 
     Use `load` to make one. Runs may happen in several threads at once.
     """
 
-    model: Model
-    facts: ModelFacts
+    program: Program
     backend: Backend
-    weights: Mapping[int, Array]
-    steps: tuple[_Step, ...]
-    single: tuple[_StepAt, ...]  # the steps at n = 1, the common case
+    runner: Runner
 
-    def run(self, data: bytes, n: int) -> Inference:
+    @property
+    def model(self) -> Model:
+        """The model as data."""
+        return self.program.model
+
+    @property
+    def facts(self) -> ModelFacts:
+        """What validation proved of it."""
+        return self.program.facts
+
+    def run(self, data: bytes, n: int, cancellation: Cancellation | None = None) -> Inference:
         """Compute one inference.
 
         Parameters
@@ -119,6 +68,8 @@ class LoadedModel:
             The input tensors one after another, little-endian, row-major.
         n : int
             Units; 1 for a model without a symbolic dimension.
+        cancellation : Cancellation, optional
+            Ends the run before its next step when another thread sets it.
 
         Raises
         ------
@@ -126,25 +77,67 @@ class LoadedModel:
             The input is refused before step 0.
         BackendFault
             This machine could not compute it.
+        Cancelled
+            It was stopped.
         """
-        digests = []
-        tensors: dict[int, Array] = {}
-        for _, _, digest in self._execute(data, n, tensors):
-            digests.append(digest)
-        output = b"".join(tensors[value].tobytes() for value in self.model.graph.outputs)
-        return Inference(output=output, step_digests=tuple(digests))
+        check_input(self.model.manifest, data, n)
+        result = self._guarded(lambda: self.runner.run(data, n, cancellation))
+        self._check_result(result, n)
+        return result
 
-    def trace(self, data: bytes, n: int) -> tuple[StepTrace, ...]:
-        """Compute one inference and keep every step; parameters as `run`."""
+    def run_batch(
+        self, calls: Sequence[Call], cancellation: Cancellation | None = None
+    ) -> tuple[Inference, ...]:
+        """Compute independent inferences, together where the backend can.
+
+        Parameters
+        ----------
+        calls : sequence of Call
+            Each is checked as by `run`; one that is refused stops all of them.
+        cancellation : Cancellation, optional
+
+        Returns
+        -------
+        tuple of Inference
+            One for each call, equal to what `run` returns for it.
+
+        Raises
+        ------
+        InvalidInput, BackendFault, Cancelled
+            As `run`.
+        """
+        for call in calls:
+            check_input(self.model.manifest, call.data, call.n)
+        results = self._guarded(lambda: self.runner.run_batch(calls, cancellation))
+        if len(results) != len(calls):
+            raise BackendFault(
+                f"{self.backend.name} returned {len(results)} results for {len(calls)} calls"
+            )
+        for call, result in zip(calls, results, strict=True):
+            self._check_result(result, call.n)
+        return results
+
+    def trace(
+        self, data: bytes, n: int, cancellation: Cancellation | None = None
+    ) -> tuple[StepTrace, ...]:
+        """Compute one inference node by node and keep every step; parameters as `run`.
+
+        A runner of whole graphs keeps no tensors to look at: the backend's single kernels are
+        prepared for this call.
+        """
+        check_input(self.model.manifest, data, n)
+        loop = self.runner
+        if not isinstance(loop, StepLoop):
+            loop = StepLoop(self.program, self.backend)
         traces = []
-        for index, outputs, digest in self._execute(data, n, {}):
-            step = self.steps[index]
+        for index, (outputs, digest) in enumerate(loop.execute(data, n, cancellation, {})):
+            step = self.program.steps[index]
             first = outputs[0]
             traces.append(
                 StepTrace(
                     index=index,
-                    operator=step.operator,
-                    dtype=step.types[0].dtype.name.lower(),
+                    operator=step.node.operator,
+                    dtype=self.facts.values[step.outputs[0]].type.dtype.name.lower(),
                     shape=first.shape,
                     digest=digest,
                     minimum=int(first.min()),
@@ -154,34 +147,21 @@ class LoadedModel:
             )
         return tuple(traces)
 
-    def _execute(
-        self, data: bytes, n: int, tensors: dict[int, Array]
-    ) -> Iterator[tuple[int, tuple[Array, ...], bytes]]:
-        """Run step after step, leaving the model's outputs in `tensors`."""
-        check_input(self.model.manifest, data, n)
-        tensors.update(self.weights)
-        tensors.update(enumerate(_split_input(self.model.manifest, data, n)))
-        for index, step in enumerate(self.steps):
-            now = self.single[index] if n == 1 else step.at(index, n)
-            try:
-                outputs = step.kernel(tuple([tensors[value] for value in step.inputs]))
-                digest = step_digest(now.header, outputs)
-            except AiOpsError:
-                raise
-            except Exception as error:
-                raise BackendFault(
-                    f"{self.backend.name} failed in step {index} ({step.operator}): {error!r}"
-                ) from error
-            for output, (dtype, shape) in zip(outputs, now.results, strict=True):
-                if output.shape != shape or output.dtype != dtype:
-                    raise BackendFault(
-                        f"{self.backend.name} returned {output.dtype}{output.shape} in step "
-                        f"{index} ({step.operator}) instead of {dtype}{shape}"
-                    )
-            for value in step.dead:
-                del tensors[value]
-            tensors.update(enumerate(outputs, step.first_output))
-            yield index, outputs, digest
+    def _guarded(self, compute: Callable[[], T]) -> T:
+        try:
+            return compute()
+        except AiOpsError:
+            raise
+        except Exception as error:
+            raise BackendFault(f"{self.backend.name} failed: {error!r}") from error
+
+    def _check_result(self, result: Inference, n: int) -> None:
+        sizes = (len(result.output), len(result.step_digests))
+        if sizes != (self.facts.output_bytes(n), self.facts.steps):
+            raise BackendFault(
+                f"{self.backend.name} returned {sizes[0]} bytes and {sizes[1]} digests instead of "
+                f"{self.facts.output_bytes(n)} and {self.facts.steps}"
+            )
 
 
 def load(model: bytes | Model, facts: ModelFacts, backend: Backend) -> LoadedModel:
@@ -203,50 +183,49 @@ def load(model: bytes | Model, facts: ModelFacts, backend: Backend) -> LoadedMod
     """
     if isinstance(model, bytes):
         model = decode_model(model)
+    program = program_of(model, facts)
+    runner: Runner
+    if isinstance(backend, GraphBackend):
+        try:
+            runner = backend.compile(program)
+        except AiOpsError:
+            raise
+        except Exception as error:
+            raise BackendFault(f"{backend.name} could not compile the model: {error!r}") from error
+    else:
+        runner = StepLoop(program, backend)
+    return LoadedModel(program=program, backend=backend, runner=runner)
+
+
+def program_of(model: Model, facts: ModelFacts) -> Program:
+    """Lay a validated model out as steps over numbered values."""
     graph, values = model.graph, facts.values
     first_weight = len(model.manifest.inputs)
     weights = _weights(model, first_weight)
-    last = last_uses(graph, len(values))
     dead: list[list[int]] = [[] for _ in range(len(graph.nodes) + 1)]
-    for value, step in enumerate(last):
+    for value, step in enumerate(last_uses(graph, len(values))):
         if value not in weights:
             dead[step].append(value)
     steps = []
     next_value = first_weight + len(graph.weights)
     for index, node in enumerate(graph.nodes):
-        inputs = tuple(values[value] for value in node.inputs)
-        count = len(OPERATORS[node.operator].infer(node, inputs))
-        outputs = values[next_value : next_value + count]
-        given = {at: weights[v] for at, v in enumerate(node.inputs) if v in weights}
-        try:
-            kernel = backend.prepare(node, inputs, outputs, given)
-        except Exception as error:
-            raise BackendFault(
-                f"{backend.name} could not prepare node {index} ({node.operator}): {error!r}"
-            ) from error
+        operator = OPERATORS[node.operator]
+        count = len(operator.infer(node, tuple(values[value] for value in node.inputs)))
         steps.append(
-            _Step(
-                operator=node.operator,
-                code=OPERATORS[node.operator].code,
-                kernel=kernel,
-                inputs=node.inputs,
-                first_output=next_value,
-                types=tuple(output.type for output in outputs),
+            ProgramStep(
+                node=node,
+                code=operator.code,
+                outputs=tuple(range(next_value, next_value + count)),
                 dead=tuple(dead[index]),
             )
         )
-        next_value += len(outputs)
-    return LoadedModel(
-        model=model,
-        facts=facts,
-        backend=backend,
-        weights=MappingProxyType(weights),
-        steps=tuple(steps),
-        single=tuple(step.at(index, 1) for index, step in enumerate(steps)),
-    )
+        next_value += count
+    return Program(model=model, facts=facts, weights=MappingProxyType(weights), steps=tuple(steps))
 
 
-def run_exact(loaded: LoadedModel, data: bytes, n: int) -> Inference:
+def run_exact(
+    loaded: LoadedModel, data: bytes, n: int, cancellation: Cancellation | None = None
+) -> Inference:
     """Run, and on a fault of the backend run again on `reference`.
 
     Raises
@@ -255,13 +234,16 @@ def run_exact(loaded: LoadedModel, data: bytes, n: int) -> Inference:
         The input is refused before step 0.
     BackendFault
         The reference failed too: this machine must abstain.
+    Cancelled
+        It was stopped.
     """
     try:
-        return loaded.run(data, n)
+        return loaded.run(data, n, cancellation)
     except BackendFault:
         if loaded.backend.name == "reference":
             raise
-        return load(loaded.model, loaded.facts, select_backend("reference")).run(data, n)
+        again = load(loaded.model, loaded.facts, select_backend("reference"))
+        return again.run(data, n, cancellation)
 
 
 def check_input(manifest: Manifest | ModelHead, data: bytes, n: int) -> None:
@@ -294,7 +276,7 @@ def check_input(manifest: Manifest | ModelHead, data: bytes, n: int) -> None:
         for port in manifest.inputs
     ):
         return
-    for port, tensor in zip(manifest.inputs, _split_input(manifest, data, n), strict=True):
+    for port, tensor in zip(manifest.inputs, split_input(manifest, data, n), strict=True):
         low, high = int(tensor.min()), int(tensor.max())
         if low < port.minimum or high > port.maximum:
             raise InvalidInput(
@@ -302,18 +284,6 @@ def check_input(manifest: Manifest | ModelHead, data: bytes, n: int) -> None:
                 f"input {port.name} holds {low if low < port.minimum else high}, outside "
                 f"{port.minimum} to {port.maximum}",
             )
-
-
-def _split_input(manifest: Manifest, data: bytes, n: int) -> list[Array]:
-    tensors: list[Array] = []
-    offset = 0
-    for port in manifest.inputs:
-        tensor = port.type
-        count = tensor.elements(n)
-        flat = np.frombuffer(data, dtype=tensor.dtype.numpy, count=count, offset=offset)
-        tensors.append(flat.reshape(tensor.concrete(n)))
-        offset += count * tensor.dtype.itemsize
-    return tensors
 
 
 def _weights(model: Model, first_weight: int) -> dict[int, Array]:

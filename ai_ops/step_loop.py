@@ -1,0 +1,139 @@
+"""The runner of backends that compute one node at a time.
+
+Source: docs/spec/03-models.md M-19 and M-20.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ai_ops.backends.base import Backend, Kernel, Program, ProgramStep
+from ai_ops.digest import step_digest, step_header
+from ai_ops.dtype import Array
+from ai_ops.errors import AiOpsError, BackendFault
+from ai_ops.graph import Manifest, TensorType
+from ai_ops.inference import Call, Cancellation, Inference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _StepAt:
+    """What a step must produce at some n, and the header of its digest."""
+
+    header: bytes
+    results: tuple[tuple[np.dtype[np.integer], tuple[int, ...]], ...]
+
+
+class StepLoop:
+    """Runs step after step in Python, dropping each tensor after its last use.
+
+    Parameters
+    ----------
+    program : Program
+    backend : Backend
+        Prepares the kernels, now.
+
+    Raises
+    ------
+    BackendFault
+        It could not prepare a node.
+    """
+
+    __slots__ = ("_backend", "_kernels", "_single", "program")
+
+    def __init__(self, program: Program, backend: Backend) -> None:
+        self.program = program
+        self._backend = backend.name
+        self._kernels = tuple(
+            _prepared(program, step, index, backend) for index, step in enumerate(program.steps)
+        )
+        # The steps at n = 1, the common case.
+        self._single = tuple(self._at(index, 1) for index in range(len(program.steps)))
+
+    def run(self, data: bytes, n: int, cancellation: Cancellation | None) -> Inference:
+        """Compute one inference."""
+        digests = []
+        tensors: dict[int, Array] = {}
+        for _, digest in self.execute(data, n, cancellation, tensors):
+            digests.append(digest)
+        outputs = self.program.model.graph.outputs
+        return Inference(
+            output=b"".join(tensors[value].tobytes() for value in outputs),
+            step_digests=tuple(digests),
+        )
+
+    def run_batch(
+        self, calls: Sequence[Call], cancellation: Cancellation | None
+    ) -> tuple[Inference, ...]:
+        """Compute one call after another."""
+        return tuple(self.run(call.data, call.n, cancellation) for call in calls)
+
+    def execute(
+        self, data: bytes, n: int, cancellation: Cancellation | None, tensors: dict[int, Array]
+    ) -> Iterator[tuple[tuple[Array, ...], bytes]]:
+        """Yield each step's results and digest, leaving the model's outputs in `tensors`."""
+        program = self.program
+        tensors.update(program.weights)
+        tensors.update(enumerate(split_input(program.model.manifest, data, n)))
+        for index, step in enumerate(program.steps):
+            if cancellation is not None:
+                cancellation.check()
+            now = self._single[index] if n == 1 else self._at(index, n)
+            try:
+                outputs = self._kernels[index](tuple([tensors[v] for v in step.node.inputs]))
+                digest = step_digest(now.header, outputs)
+            except AiOpsError:
+                raise
+            except Exception as error:
+                raise BackendFault(
+                    f"{self._backend} failed in step {index} ({step.node.operator}): {error!r}"
+                ) from error
+            for output, (dtype, shape) in zip(outputs, now.results, strict=True):
+                if output.shape != shape or output.dtype != dtype:
+                    raise BackendFault(
+                        f"{self._backend} returned {output.dtype}{output.shape} in step "
+                        f"{index} ({step.node.operator}) instead of {dtype}{shape}"
+                    )
+            for value in step.dead:
+                del tensors[value]
+            tensors.update(zip(step.outputs, outputs, strict=True))
+            yield outputs, digest
+
+    def _at(self, index: int, n: int) -> _StepAt:
+        """Fix what depends on n."""
+        step = self.program.steps[index]
+        types: list[TensorType] = [value.type for value in self.program.output_values(step)]
+        shapes = tuple((tensor.dtype, tensor.concrete(n)) for tensor in types)
+        return _StepAt(
+            header=step_header(index, step.code, shapes),
+            results=tuple((dtype.numpy, shape) for dtype, shape in shapes),
+        )
+
+
+def _prepared(program: Program, step: ProgramStep, index: int, backend: Backend) -> Kernel:
+    try:
+        return backend.prepare(
+            step.node,
+            program.input_values(step),
+            program.output_values(step),
+            program.step_weights(step),
+        )
+    except Exception as error:
+        raise BackendFault(
+            f"{backend.name} could not prepare node {index} ({step.node.operator}): {error!r}"
+        ) from error
+
+
+def split_input(manifest: Manifest, data: bytes, n: int) -> list[Array]:
+    """View an input of the right size as its tensors."""
+    tensors: list[Array] = []
+    offset = 0
+    for port in manifest.inputs:
+        tensor = port.type
+        count = tensor.elements(n)
+        flat = np.frombuffer(data, dtype=tensor.dtype.numpy, count=count, offset=offset)
+        tensors.append(flat.reshape(tensor.concrete(n)))
+        offset += count * tensor.dtype.itemsize
+    return tensors
