@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 import pytest
 
+from ai_ops.errors import BackendFault
+from ai_ops.native.build import BuildFailed, build
+from ai_ops.native.library import open_library
+
 LONG_TEST_SECONDS = 3_000
+
+
+def pytest_configure() -> None:
+    """Build the kernels in C where sources changed; tests say what they skip without them."""
+    try:
+        open_library()
+    except BackendFault:
+        with suppress(BuildFailed):
+            build()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

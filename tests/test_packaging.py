@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import re
 import subprocess
 import sys
@@ -12,7 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from ai_ops.native.build import SOURCES
+from tests.support.backends import compiler_works
+
 ROOT = Path(__file__).resolve().parent.parent
+KERNELS = "ai_ops/native/_kernels.so"
 PACKAGES = {"node", "vm", "ai_ops", "consensus", "p2p", "genesis"}
 
 
@@ -48,8 +53,28 @@ def test_wheel_carries_what_the_devnet_needs(wheel: Path) -> None:
 
 def test_wheel_has_no_compiled_or_stray_file(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
-        stray = [name for name in archive.namelist() if name.endswith((".pyc", ".so", ".npz"))]
-    assert stray == []
+        names = archive.namelist()
+    stray = {name for name in names if name.endswith((".pyc", ".so", ".npz"))}
+    assert stray - {KERNELS} == set()
+
+
+def test_wheel_has_the_compiled_kernels_where_a_compiler_works(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    assert {f"ai_ops/native/src/{path.name}" for path in SOURCES.iterdir()} <= names
+    assert (KERNELS in names) == compiler_works()
+    assert ("-none-any" in wheel.name) == (KERNELS not in names)
+
+
+def test_wheel_builds_without_a_compiler(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(tmp_path), str(ROOT)]
+    environment = {**os.environ, "CC": "/bin/false"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "numba is used instead" in done.stdout + done.stderr
+    (path,) = tmp_path.glob("*-py3-none-any.whl")
+    with zipfile.ZipFile(path) as archive:
+        assert KERNELS not in archive.namelist()
 
 
 def test_installed_names_belong_to_this_distribution() -> None:
