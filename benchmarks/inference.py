@@ -280,7 +280,7 @@ def main() -> int:
     fast, plain = (load(model, facts, select_backend(name)) for name in (None, "reference"))
     numpy_net, onnx_net = float_lenet(model), onnx_lenet(model)
     rows = [
-        Row(name="bare engine, cpu backend", run=lambda: fast.run(image, 1)),
+        Row(name=f"bare engine, {fast.backend.name} backend", run=lambda: fast.run(image, 1)),
         Row(name="bare engine, reference backend", run=lambda: plain.run(image, 1)),
         Row(name="NumPy float32", run=lambda: numpy_net(floats)),
     ]

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from ai_ops.backends.base import Backend
-from ai_ops.backends.cpu import CpuBackend
+from ai_ops.backends.native_backend import NativeBackend
+from ai_ops.backends.numba_backend import NumbaBackend
 from ai_ops.backends.reference import ReferenceBackend
 from ai_ops.backends.selftest import check_backend
 from ai_ops.errors import BackendFault
 
-__all__ = ["BACKENDS", "Backend", "select_backend"]
+__all__ = ["BACKENDS", "CHOICES", "Backend", "select_backend"]
 
 BACKENDS: dict[str, Callable[[], Backend]] = {
-    "cpu": CpuBackend,
+    "native-vnni": partial(NativeBackend, "vnni"),
+    "native-avx2": partial(NativeBackend, "avx2"),
+    "native-baseline": partial(NativeBackend, "baseline"),
+    "numba": NumbaBackend,
     "reference": ReferenceBackend,
 }
 """Fastest first."""
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "native": ("native-vnni", "native-avx2", "native-baseline"),
+    "cpu": ("native-vnni", "native-avx2", "native-baseline", "numba"),
+}
+"""Names that mean the first of several that works here."""
 
 
 def select_backend(
@@ -27,7 +38,7 @@ def select_backend(
     Parameters
     ----------
     name : str, optional
-        One of `BACKENDS`; without it the fastest that works here.
+        One of `BACKENDS` or `CHOICES`; without it the fastest that works here.
     on_fault : callable, optional
         Told why a faster backend was passed over.
 
@@ -36,22 +47,28 @@ def select_backend(
     BackendFault
         The named backend is unknown or does not work here.
     """
-    if name is not None:
+    if name in BACKENDS:
         return _start(name)
-    for candidate in BACKENDS:
+    candidates = tuple(BACKENDS) if name is None else CHOICES.get(name, ())
+    if not candidates:
+        known = ", ".join((*BACKENDS, *CHOICES))
+        raise BackendFault(f"there is no backend {name!r}; there are {known}")
+    reasons = []
+    for candidate in candidates:
         try:
             return _start(candidate)
         except BackendFault as fault:
+            reasons.append(str(fault))
             if on_fault is not None:
                 on_fault(str(fault))
-    raise BackendFault("no backend works on this machine")
+    raise BackendFault(f"no backend {name or ''} works on this machine: {'; '.join(reasons)}")
 
 
 def _start(name: str) -> Backend:
-    if name not in BACKENDS:
-        raise BackendFault(f"there is no backend {name!r}; there are {', '.join(BACKENDS)}")
     try:
         backend = BACKENDS[name]()
+    except BackendFault:
+        raise
     except Exception as error:
         raise BackendFault(f"the backend {name} does not start: {error!r}") from error
     if name != "reference":

@@ -1,4 +1,4 @@
-"""Kernels of the `cpu` backend that sum no products: pools, element-wise operators, ARGMAX."""
+"""Kernels of the `numba` backend that sum no products: pools, element-wise operators, ARGMAX."""
 
 from __future__ import annotations
 

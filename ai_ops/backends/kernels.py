@@ -1,6 +1,6 @@
-"""Loops of the `cpu` backend, in the subset of Python that numba compiles.
+"""Loops of the `numba` backend, in the subset of Python that numba compiles.
 
-They are plain functions: `ai_ops.backends.cpu` compiles them, and a test runs them as they stand.
+They are plain functions: `ai_ops.backends.numba_backend` compiles them, and a test runs them as they stand.
 Accumulators are i32: validation proved that no sum of products leaves it, so neither the order of
 the additions nor the width of the vector unit can matter. What follows the sum has 64 bits.
 

@@ -1,4 +1,4 @@
-"""The `cpu` backend: integer loops compiled by numba, rescale and clamp fused into them.
+"""The `numba` backend: integer loops compiled by numba, rescale and clamp fused into them.
 
 Measured choices: the compiler's own vectorization of a plain i8 dot product reaches the speed of
 float BLAS, needs a quarter of its memory and no thread control; so there is no float here at all.
@@ -76,10 +76,10 @@ MAKERS: dict[str, Maker] = {
 }
 
 
-class CpuBackend:
+class NumbaBackend:
     """Compiled loops where they pay, the reference elsewhere; one thread for each call."""
 
-    name = "cpu"
+    name = "numba"
 
     def __init__(self, compiler: Callable[[str], Loop] = compile_loop) -> None:
         self.loops = {name: compiler(name) for name in COMPILED}

@@ -1,4 +1,4 @@
-"""Kernels of the `cpu` backend that sum products: GEMM and CONV2D."""
+"""Kernels of the `numba` backend that sum products: GEMM and CONV2D."""
 
 from __future__ import annotations
 

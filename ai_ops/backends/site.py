@@ -1,4 +1,4 @@
-"""What the makers of `cpu` kernels share: the node at hand, its constants, its lanes."""
+"""What the makers of `numba` kernels share: the node at hand, its constants, its lanes."""
 
 from __future__ import annotations
 

@@ -1,16 +1,17 @@
-"""The cpu backend equals the reference, and a machine on which it does not never uses it."""
+"""Every backend equals the reference, and a machine on which it does not never uses it."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import numpy as np
 import pytest
 
-from ai_ops.backends import BACKENDS, kernels, select_backend
-from ai_ops.backends.cpu import COMPILED, CpuBackend, compile_loop
+from ai_ops.backends import BACKENDS, CHOICES, kernels, select_backend
+from ai_ops.backends.numba_backend import COMPILED, NumbaBackend, compile_loop
 from ai_ops.backends.selftest import check_backend
 from ai_ops.backends.site import Loop
 from ai_ops.errors import BackendFault
@@ -18,6 +19,7 @@ from ai_ops.executor import load
 from ai_ops.model import encode_model, head_of
 from ai_ops.validate import DEFAULT_LIMITS, validate
 from tests.ai_ops.models import lenet
+from tests.support.backends import started
 
 
 def plain(name: str) -> Loop:
@@ -26,18 +28,24 @@ def plain(name: str) -> Loop:
     return loop
 
 
-def test_lenet_equals_the_reference_digest_for_digest() -> None:
+@pytest.mark.parametrize("name", [name for name in BACKENDS if name != "reference"])
+def test_lenet_equals_the_reference_digest_for_digest(name: str) -> None:
     model = lenet()
     facts = validate(head_of(model), len(encode_model(model)), DEFAULT_LIMITS)
     images = np.random.default_rng(3).integers(-128, 128, (4, 784)).astype(np.int8).tobytes()
-    cpu, reference = (
-        load(model, facts, select_backend(name)).run(images, 4) for name in ("cpu", "reference")
-    )
-    assert cpu == reference
+    results = [load(model, facts, started(which)).run(images, 4) for which in (name, "reference")]
+    assert results[0] == results[1]
 
 
 def test_the_fastest_backend_is_chosen() -> None:
-    assert select_backend().name == next(iter(BACKENDS)) == "cpu"
+    works = []
+    for name in BACKENDS:
+        with suppress(BackendFault):
+            works.append(select_backend(name).name)
+    assert works[-2:] == ["numba", "reference"]
+    assert select_backend().name == select_backend("cpu").name == works[0]
+    if len(works) > 2:
+        assert select_backend("native").name == works[0]
 
 
 @pytest.mark.parametrize("name", COMPILED)
@@ -46,32 +54,40 @@ def test_a_loop_that_is_off_by_one_fails_the_self_test(name: str) -> None:
         compiled.loops[name](*arguments)
         arguments[-1].flat[-1] ^= 1
 
-    compiled = CpuBackend()
-    backend = CpuBackend(lambda other: off_by_one if other == name else compiled.loops[other])
+    compiled = NumbaBackend()
+    backend = NumbaBackend(lambda other: off_by_one if other == name else compiled.loops[other])
     with pytest.raises(BackendFault, match="self test"):
         check_backend(backend)
 
 
-def test_a_machine_without_a_working_compiler_runs_the_reference(
+def test_a_machine_without_any_compiler_runs_the_reference(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def broken() -> CpuBackend:
+    def broken() -> NumbaBackend:
         raise ImportError("numba")
 
-    monkeypatch.setitem(BACKENDS, "cpu", broken)
+    def not_built() -> NumbaBackend:
+        raise BackendFault("not built")
+
+    for name in CHOICES["native"]:
+        monkeypatch.setitem(BACKENDS, name, not_built)
+    monkeypatch.setitem(BACKENDS, "numba", broken)
     reasons: list[str] = []
     assert select_backend(on_fault=reasons.append).name == "reference"
-    assert len(reasons) == 1
-    assert "numba" in reasons[0]
-    with pytest.raises(BackendFault, match="numba"):
-        select_backend("cpu")
+    assert len(reasons) == len(CHOICES["native"]) + 1
+    assert "numba" in reasons[-1]
+    for name in ("numba", "cpu"):
+        with pytest.raises(BackendFault, match="numba"):
+            select_backend(name)
+    with pytest.raises(BackendFault, match="not built"):
+        select_backend("native")
     with pytest.raises(BackendFault, match="no backend 'gpu'"):
         select_backend("gpu")
 
 
 def test_the_loops_are_plain_python_too() -> None:
     """What numba compiles means the same without it."""
-    check_backend(CpuBackend(plain))
+    check_backend(NumbaBackend(plain))
 
 
 def test_where_no_cache_can_be_written_loops_are_compiled_anew(
@@ -101,10 +117,11 @@ def test_importing_the_engine_does_not_load_the_compiler() -> None:
     assert done.stdout == "False\n"
 
 
-def test_calls_in_many_threads_do_not_meet() -> None:
+@pytest.mark.parametrize("name", ["cpu", "numba"])
+def test_calls_in_many_threads_do_not_meet(name: str) -> None:
     model = lenet()
     facts = validate(head_of(model), len(encode_model(model)), DEFAULT_LIMITS)
-    ready = load(model, facts, select_backend("cpu"))
+    ready = load(model, facts, select_backend(name))
     images = [np.random.default_rng(seed).bytes(784) for seed in range(40)]
     expected = [ready.run(image, 1) for image in images]
     with ThreadPoolExecutor(max_workers=4) as pool:

@@ -157,7 +157,7 @@ def test_a_result_never_depends_on_earlier_calls() -> None:
         graph=graph,
         weights=bytes([10, 20, 30, 40]),
     )
-    for backend in ("reference", "cpu"):
+    for backend in ("reference", "numba", "cpu"):
         ready = load(model, facts_of(model), select_backend(backend))
         answers = [ready.run(bytes([1, 2, 3, 4]), 1).output for _ in range(3)]
         assert answers == [bytes([11, 22, 33, 44])] * 3

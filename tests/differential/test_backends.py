@@ -9,8 +9,9 @@ import os
 from random import Random
 
 import numpy as np
+import pytest
 
-from ai_ops.backends import select_backend
+from ai_ops.backends import BACKENDS
 from ai_ops.backends.base import Backend
 from ai_ops.dtype import DType
 from ai_ops.executor import load
@@ -25,12 +26,13 @@ from tests.ai_ops.random_graphs import (
     random_input,
     random_model,
 )
+from tests.support.backends import started
 
 MODELS = 5_000 if os.environ.get("ENGRAM_LONG") == "1" else 120
 FIRST_SEED = int(os.environ.get("ENGRAM_SEED", "20261124"))
 
 
-def check_seed(seed: int, cpu: Backend, reference: Backend) -> dict[str, int]:
+def check_seed(seed: int, fast: Backend, reference: Backend) -> dict[str, int]:
     model = random_model(seed)
     data = encode_model(model)
     assert decode_model(data) == model
@@ -41,7 +43,7 @@ def check_seed(seed: int, cpu: Backend, reference: Backend) -> dict[str, int]:
     assert len(given) == facts.input_bytes(units)
     slow = load(model, facts, reference)
     expected = slow.run(given, units)
-    assert load(data, facts, cpu).run(given, units) == expected
+    assert load(data, facts, fast).run(given, units) == expected
     assert len(expected.output) == facts.output_bytes(units)
     traces = slow.trace(given, units)
     for value, step in zip(first_results(model, facts), traces, strict=True):
@@ -66,12 +68,13 @@ def test_every_operator_is_proposed() -> None:
     assert set(PROPOSALS) == set(OPERATORS)
 
 
-def test_random_models_agree_on_every_step() -> None:
-    cpu, reference = select_backend("cpu"), select_backend("reference")
+@pytest.mark.parametrize("name", [name for name in BACKENDS if name != "reference"])
+def test_random_models_agree_on_every_step(name: str) -> None:
+    fast, reference = started(name), started("reference")
     seen = dict.fromkeys(OPERATORS, 0)
     for seed in range(FIRST_SEED, FIRST_SEED + MODELS):
         try:
-            counts = check_seed(seed, cpu, reference)
+            counts = check_seed(seed, fast, reference)
         except BaseException:
             print(f"failing seed: ENGRAM_SEED={seed}")
             raise

@@ -14,7 +14,7 @@ import pytest
 from blake3 import blake3
 
 from ai_ops.arithmetic import divide, rescale
-from ai_ops.backends import BACKENDS, select_backend
+from ai_ops.backends import BACKENDS
 from ai_ops.dtype import BY_CODE, Array
 from ai_ops.errors import InputFault, InvalidInput, InvalidModel, ModelFault
 from ai_ops.executor import check_input, load
@@ -24,6 +24,7 @@ from ai_ops.model import decode_model, encode_model, head_of
 from ai_ops.operators import OPERATORS, make_node
 from ai_ops.validate import DEFAULT_LIMITS, Limits, ModelFacts, units_from_input, validate
 from tests.spec.generate_engine_vectors import VECTORS, encoded, files
+from tests.support.backends import started
 
 SPEC = VECTORS.parent
 Case = dict[str, Any]
@@ -151,9 +152,10 @@ def test_operators(case: Case, backend: str) -> None:
     arrays = tuple(array_of(tensor) for tensor in case["inputs"])
     outputs = OPERATORS[node.operator].infer(node, values)
     expected = [array_of(tensor) for tensor in expected_of(case)]
+    ready = started(backend)
     # The second input once as a weight, once as any other tensor.
     for weights in ({}, {1: arrays[1]} if len(arrays) > 1 else {}):
-        results = select_backend(backend).prepare(node, values, outputs, weights)(arrays)
+        results = ready.prepare(node, values, outputs, weights)(arrays)
         for got, want, out in zip(results, expected, outputs, strict=True):
             assert got.dtype == want.dtype == out.type.dtype.numpy
             assert got.shape == want.shape == out.type.shape
@@ -232,7 +234,7 @@ def test_runs(case: Case, backend: str) -> None:
             check_input(decode_model(data).manifest, given, case["units"])
         assert caught.value.code == case["fault"]
         return
-    result = load(data, facts, select_backend(backend)).run(given, case["units"])
+    result = load(data, facts, started(backend)).run(given, case["units"])
     assert result.output.hex() == case["output"]
     assert [digest.hex() for digest in result.step_digests] == case["steps"]
 

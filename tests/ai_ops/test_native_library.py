@@ -1,0 +1,97 @@
+"""The library of kernels: what it exports, which variants run, how its structs are laid out."""
+
+from __future__ import annotations
+
+import platform
+import re
+import subprocess
+
+import pytest
+
+from ai_ops.backends import select_backend
+from ai_ops.errors import BackendFault
+from ai_ops.native import library
+from ai_ops.native.build import FLAGS, LIBRARY, SOURCES, VARIANTS, WARNINGS, find_compiler
+from ai_ops.native.library import open_library, open_variant
+from ai_ops.native.steps import EPILOGUE, STRUCTS
+from tests.support.backends import compiler_works
+
+needs_compiler = pytest.mark.skipif(not compiler_works(), reason="no C compiler works here")
+
+
+@needs_compiler
+def test_where_a_compiler_works_the_library_is_there_and_current() -> None:
+    open_library()
+
+
+@needs_compiler
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_sources_compile_without_a_warning(variant: str) -> None:
+    if variant != "baseline" and platform.machine() != "x86_64":
+        pytest.skip("instruction sets of x86-64")
+    command = [*find_compiler(), *FLAGS, *WARNINGS, *VARIANTS[variant], f"-DVARIANT={variant}"]
+    for source in ("variant.c", "dispatch.c"):
+        done = subprocess.run(
+            [*command, "-fsyntax-only", str(SOURCES / source)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def members(struct: str) -> list[str]:
+    """Read the members of a struct from the header, nested structs spread out."""
+    header = re.sub(r"/\*.*?\*/", "", (SOURCES / "kernels.h").read_text("ascii"), flags=re.DOTALL)
+    found = re.search(rf"struct {struct} \{{(.*?)\n\}};", header, re.DOTALL)
+    assert found is not None
+    names = []
+    for line in found[1].split(";"):
+        if nested := re.match(r"\s*struct (\w+) \w+$", line):
+            names += members(nested[1])
+        elif line.strip():
+            kind, rest = re.match(r"\s*(const \w+ \*|int64_t )(.*)$", line, re.DOTALL).groups()  # type: ignore[union-attr]
+            assert kind == "int64_t " or "," not in rest
+            names += [name.strip() for name in rest.split(",")]
+    return names
+
+
+def test_structs_have_the_header_s_members_in_its_order() -> None:
+    header = (SOURCES / "kernels.h").read_text("ascii")
+    structs = set(re.findall(r"struct (\w+) \{", header)) - {"epilogue"}
+    assert structs == set(STRUCTS)
+    assert members("epilogue") == list(EPILOGUE)
+    for name, listed in STRUCTS.items():
+        assert members(name) == list(listed), name
+
+
+def test_a_library_from_other_sources_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not LIBRARY.exists():
+        pytest.skip("the library was not built")
+    monkeypatch.setattr(library, "source_digest", lambda: "another")
+    open_library.cache_clear()
+    try:
+        with pytest.raises(BackendFault, match="older than their sources"):
+            select_backend("native")
+        assert select_backend("cpu").name == "numba"
+    finally:
+        open_library.cache_clear()
+
+
+def test_a_missing_library_says_how_to_build_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "LIBRARY", SOURCES / "nothing.so")
+    open_library.cache_clear()
+    try:
+        with pytest.raises(BackendFault, match=r"python -m ai_ops\.native\.build"):
+            select_backend("native-baseline")
+    finally:
+        open_library.cache_clear()
+
+
+def test_an_unknown_variant_or_kernel_is_a_fault() -> None:
+    if not LIBRARY.exists():
+        pytest.skip("the library was not built")
+    with pytest.raises(BackendFault, match="does not run"):
+        open_variant("sse9")
+    with pytest.raises(BackendFault, match="no kernel"):
+        open_variant("baseline").address("nothing")
