@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 
-from ai_ops.executor import Inference
+from ai_ops.inference import Inference
 from vm.transition import Batch, Runner, run_in_turn
 
 
@@ -30,16 +30,23 @@ def ahead_runner(wanted: bool = True, workers: int | None = None) -> Iterator[Ru
         yield run_in_turn
         return
     with ThreadPoolExecutor(threads, thread_name_prefix="inference") as pool:
-        yield partial(run_on_threads, pool)
+        yield partial(run_on_threads, pool, threads)
 
 
-def run_on_threads(pool: ThreadPoolExecutor, batches: Sequence[Batch]) -> list[list[Inference]]:
-    """Run all inputs of all batches, each on one thread; a kernel lets go of Python's lock."""
+def run_on_threads(
+    pool: ThreadPoolExecutor, threads: int, batches: Sequence[Batch]
+) -> list[list[Inference]]:
+    """Deal each batch's calls out to all threads; the kernels let go of Python's lock."""
     futures = [
-        [
-            pool.submit(batch.loaded.run, content, n)
-            for content, n in zip(batch.inputs, batch.units, strict=True)
-        ]
+        [pool.submit(batch.loaded.run_batch, batch.calls[at::threads]) for at in range(threads)]
         for batch in batches
     ]
-    return [[future.result() for future in batch] for batch in futures]
+    return [
+        _in_order([share.result() for share in shares], len(batch.calls))
+        for batch, shares in zip(batches, futures, strict=True)
+    ]
+
+
+def _in_order(shares: Sequence[Sequence[Inference]], count: int) -> list[Inference]:
+    threads = len(shares)
+    return [shares[position % threads][position // threads] for position in range(count)]

@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ai_ops.errors import AiOpsError, InvalidInput
-from ai_ops.executor import Inference, LoadedModel, check_input
+from ai_ops.executor import LoadedModel, check_input
+from ai_ops.inference import Call, Inference
 from vm import gas
 from vm.errors import LocalFault
 from vm.fork import EngramState
@@ -35,28 +36,22 @@ class Batch:
     model : bytes
         Address, 20 bytes.
     loaded : LoadedModel
-    inputs : tuple of bytes
-        Different from each other, of legal size and range.
-    units : tuple of int
-        n of each input.
+    calls : tuple of Call
+        Inputs different from each other, of legal size and range.
     """
 
     model: bytes
     loaded: LoadedModel
-    inputs: tuple[bytes, ...]
-    units: tuple[int, ...]
+    calls: tuple[Call, ...]
 
 
 Runner = Callable[[Sequence[Batch]], Sequence[Sequence[Inference]]]
 """Runs batches and returns the result of each input, in order; may use threads or a device."""
 
 
-def run_in_turn(batches: Sequence[Batch]) -> list[list[Inference]]:
-    """Run every input of every batch, one after another: the reference of all runners."""
-    return [
-        [batch.loaded.run(content, n) for content, n in zip(batch.inputs, batch.units, strict=True)]
-        for batch in batches
-    ]
+def run_in_turn(batches: Sequence[Batch]) -> list[tuple[Inference, ...]]:
+    """Run one batch after another on this thread: the reference of all runners."""
+    return [batch.loaded.run_batch(batch.calls) for batch in batches]
 
 
 def results_ahead(state: EngramState, sidecar: Sidecar, run: Runner) -> Memo:
@@ -79,8 +74,8 @@ def results_ahead(state: EngramState, sidecar: Sidecar, run: Runner) -> Memo:
     try:
         batches = announced(state, sidecar)
         for batch, results in zip(batches, run(batches), strict=True):
-            for content, result in zip(batch.inputs, results, strict=True):
-                memo[batch.model, content_digest(content)] = result
+            for call, result in zip(batch.calls, results, strict=True):
+                memo[batch.model, content_digest(call.data)] = result
     except (AiOpsError, LocalFault, MemoryError) as error:
         _log.warning("inferences could not be run ahead of their block: %s", error)
     return memo
@@ -114,8 +109,7 @@ def announced(state: EngramState, sidecar: Sidecar) -> list[Batch]:
         Batch(
             model=model,
             loaded=ledger.models.loaded(registry, model),
-            inputs=tuple(units),
-            units=tuple(units.values()),
+            calls=tuple(Call(data=content, n=n) for content, n in units.items()),
         )
         for model, units in inputs.items()
     ]

@@ -36,7 +36,7 @@ class Watched:
         self.asked: list[tuple[bytes, bytes]] = []
 
     def __call__(self, batches: Sequence[Batch]) -> Sequence[Sequence[Inference]]:
-        self.asked += [(batch.model, content) for batch in batches for content in batch.inputs]
+        self.asked += [(batch.model, call.data) for batch in batches for call in batch.calls]
         return self.run(batches)
 
 
@@ -109,7 +109,7 @@ def test_false_advice_costs_time_only(
         state = EngramState(chain.config, chain.store, chain.head.state_root, result.block.header)
         for batch in announced(state, advice):
             assert batch.model == model
-            assert all(len(content) in {ROW, 2 * ROW} for content in batch.inputs)
+            assert all(len(call.data) in {ROW, 2 * ROW} for call in batch.calls)
         # The records were altered: what the carrier is told, after the block itself was accepted.
         with pytest.raises(SidecarMismatch):
             imported(chain, result, advice, run_in_turn)
@@ -130,7 +130,7 @@ def test_announcements_end_at_the_gas_limit() -> None:
     state = EngramState(limited.config, limited.store, limited.head.state_root, result.block.header)
     (batch,) = announced(state, sidecar)
     assert batch.model == model
-    assert 1 < len(batch.inputs) < 9
+    assert 1 < len(batch.calls) < 9
 
 
 @pytest.mark.parametrize("error", [BackendFault("no memory on the card"), MemoryError()])
