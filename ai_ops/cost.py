@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 
-from ai_ops.graph import TensorType
+from ai_ops.graph import SYMBOLIC, TensorType
 
 Polynomial = tuple[int, int, int]
 """Counts (c0, c1, c2): c0 + c1*n + c2*n^2."""
@@ -74,6 +75,20 @@ def elements(tensor: TensorType, factor: int = 1) -> Polynomial:
     """Count `factor` units of work for each element of a tensor."""
     count = tensor.unit_elements * factor
     return (0, count, 0) if tensor.symbolic else (count, 0, 0)
+
+
+def product(*shapes: tuple[int, ...]) -> Polynomial:
+    """Count the combinations of an element of each shape; at most two symbolic dimensions."""
+    sizes = [size for shape in shapes for size in shape]
+    counts = [0, 0, 0]
+    counts[sizes.count(SYMBOLIC)] = prod(size for size in sizes if size != SYMBOLIC)
+    return counts[0], counts[1], counts[2]
+
+
+def times(counts: Polynomial, factor: int) -> Polynomial:
+    """Count `factor` units of work for each."""
+    c0, c1, c2 = counts
+    return c0 * factor, c1 * factor, c2 * factor
 
 
 def constant(count: int) -> Polynomial:

@@ -10,23 +10,37 @@ from ai_ops.errors import InvalidModel, ModelFault
 from ai_ops.graph import AttributeValue, Node
 from ai_ops.ops.add import ADD
 from ai_ops.ops.argmax import ARGMAX
+from ai_ops.ops.attention import ATTENTION
 from ai_ops.ops.avg_pool2d import AVG_POOL2D
 from ai_ops.ops.clamp import CLAMP
 from ai_ops.ops.concat import CONCAT
 from ai_ops.ops.conv2d import CONV2D
 from ai_ops.ops.definition import SCALAR, Operator
+from ai_ops.ops.dynamic_quantize import DYNAMIC_QUANTIZE
 from ai_ops.ops.gemm import GEMM
+from ai_ops.ops.gemm_dynamic import GEMM_DYNAMIC
+from ai_ops.ops.layer_norm import LAYER_NORM
 from ai_ops.ops.max_pool2d import MAX_POOL2D
 from ai_ops.ops.mul import MUL
 from ai_ops.ops.rescale import RESCALE
 from ai_ops.ops.reshape import RESHAPE
+from ai_ops.ops.rms_norm import RMS_NORM
+from ai_ops.ops.rope import ROPE
+from ai_ops.ops.sample import SAMPLE
+from ai_ops.ops.softmax import SOFTMAX
 from ai_ops.ops.sub import SUB
 from ai_ops.ops.table8 import TABLE8
+from ai_ops.ops.table16 import TABLE16
+from ai_ops.ops.top_k import TOP_K
 from ai_ops.ops.transpose import TRANSPOSE
+from ai_ops.ops.update_rows import UPDATE_ROWS
 
 OPERATORS: dict[str, Operator] = {
     "GEMM": GEMM,
     "CONV2D": CONV2D,
+    "DYNAMIC_QUANTIZE": DYNAMIC_QUANTIZE,
+    "GEMM_DYNAMIC": GEMM_DYNAMIC,
+    "ATTENTION": ATTENTION,
     "MAX_POOL2D": MAX_POOL2D,
     "AVG_POOL2D": AVG_POOL2D,
     "ADD": ADD,
@@ -35,10 +49,18 @@ OPERATORS: dict[str, Operator] = {
     "RESCALE": RESCALE,
     "CLAMP": CLAMP,
     "TABLE8": TABLE8,
+    "TABLE16": TABLE16,
     "RESHAPE": RESHAPE,
     "TRANSPOSE": TRANSPOSE,
     "CONCAT": CONCAT,
+    "UPDATE_ROWS": UPDATE_ROWS,
     "ARGMAX": ARGMAX,
+    "TOP_K": TOP_K,
+    "SAMPLE": SAMPLE,
+    "SOFTMAX": SOFTMAX,
+    "LAYER_NORM": LAYER_NORM,
+    "RMS_NORM": RMS_NORM,
+    "ROPE": ROPE,
 }
 BY_CODE = {operator.code: operator for operator in OPERATORS.values()}
 

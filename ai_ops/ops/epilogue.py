@@ -76,6 +76,24 @@ def check_accumulator(node: Node, low: int, high: int) -> None:
         )
 
 
+def check_interval(node: Node, value: Value, low: int, high: int) -> None:
+    """Reject an operand that could leave the range which the operator takes."""
+    if value.minimum < low or value.maximum > high:
+        raise InvalidModel(
+            ModelFault.INTERVAL,
+            f"{node.operator}: an operand can reach [{value.minimum}, {value.maximum}]; "
+            f"it takes [{low}, {high}]",
+        )
+
+
+def check_index(node: Node, value: Value, what: str) -> None:
+    """Require an i32 tensor of one element."""
+    if value.type.shape != (1,):
+        raise InvalidModel(ModelFault.SHAPE, f"{node.operator}: {what} must have the shape (1)")
+    if value.type.dtype is not DType.I32:
+        raise InvalidModel(ModelFault.DTYPE, f"{node.operator}: {what} must be i32")
+
+
 def check_channels(node: Node, name: str, allowed: tuple[int, ...]) -> None:
     """Check how many entries a per-channel field has."""
     count = len(node.integers(name))

@@ -10,7 +10,16 @@ import struct
 from pathlib import Path
 from typing import Any
 
-from tests.spec import model_cases, operator_cases, plain, plain_run, refusal_cases
+from tests.spec import (
+    model_cases,
+    operator_cases,
+    plain,
+    plain_run,
+    refusal_cases,
+    sequence_cases,
+    sequence_models,
+    sequence_refusals,
+)
 
 VECTORS = Path(__file__).resolve().parents[2] / "docs" / "spec" / "vectors"
 Case = dict[str, Any]
@@ -113,18 +122,22 @@ def files() -> dict[str, list[Case]]:
         f"{tensors}/arithmetic": arithmetic(),
         f"{tensors}/accumulators": refusal_cases.accumulator_cases(),
         f"{tensors}/symbolic": symbolic(),
-        f"{operators}/refusals": refusal_cases.operator_refusals(),
+        f"{operators}/refusals": [
+            *refusal_cases.operator_refusals(),
+            *sequence_refusals.sequence_refusals(),
+        ],
         f"{models}/encoding": model_cases.format_cases() + model_cases.encoding_refusals(),
         f"{models}/validation": [
             *model_cases.validation_refusals(),
             *model_cases.limit_cases(),
             model_cases.two_symbolic(),
+            *sequence_models.validation_refusals(),
         ],
         f"{models}/merkle": model_cases.merkle_cases(),
-        f"{models}/facts": model_cases.fact_cases(),
-        f"{models}/runs": model_cases.run_cases(),
+        f"{models}/facts": model_cases.fact_cases() + sequence_models.fact_cases(),
+        f"{models}/runs": model_cases.run_cases() + sequence_models.run_cases(),
     }
-    for name, cases in operator_cases.ALL.items():
+    for name, cases in {**operator_cases.ALL, **sequence_cases.ALL}.items():
         found[f"{operators}/{name}"] = [solved(case) for case in cases()]
     return found
 

@@ -75,7 +75,7 @@ def accumulator_cases() -> list[Case]:
         {
             **refused("T-7", ACCUMULATOR, "GEMM", gemm(), narrow, value(I8, 1, 1000)),
             "fault": None,
-            "interval": [-(128 * 100 * 1000) // 2, 128 * 100 * 1000 // 2],
+            "intervals": [[-(128 * 100 * 1000) // 2, 128 * 100 * 1000 // 2]],
         }
     )
     rows[-1]["attributes"] = gemm(dtype=I32, minimum=-(2**31), maximum=2**31 - 1)

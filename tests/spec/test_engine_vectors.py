@@ -22,7 +22,9 @@ from ai_ops.graph import Node, TensorType, Value
 from ai_ops.merkle import leaf_digests, merkle_root, model_id
 from ai_ops.model import decode_model, encode_model, head_of
 from ai_ops.operators import OPERATORS, make_node
+from ai_ops.ops.exponential import EXPONENTIAL
 from ai_ops.validate import DEFAULT_LIMITS, Limits, ModelFacts, units_from_input, validate
+from tests.spec import plain_sequence
 from tests.spec.generate_engine_vectors import VECTORS, encoded, files
 from tests.support.backends import started
 
@@ -134,8 +136,8 @@ def test_refusals(case: Case) -> None:
     values = tuple(value_of(tensor) for tensor in case["inputs"])
     if case["fault"] is None:
         results = OPERATORS[case["operator"]].infer(node_of(case), values)
-        if "interval" in case:
-            assert [results[0].minimum, results[0].maximum] == case["interval"]
+        found = [[result.minimum, result.maximum] for result in results]
+        assert found == case.get("intervals", found)
         return
     with pytest.raises(InvalidModel) as caught:
         OPERATORS[case["operator"]].infer(node_of(case), values)
@@ -267,6 +269,15 @@ def test_the_page_lists_every_field_in_encoding_order() -> None:
         section = text.partition(f"### {name} `")[2].partition("\n### ")[0]
         listed = re.findall(r"`(\w+)`: (?:list of )?(u8|u16|u32|i16|i32|i64)", section)
         assert listed == [(field.name, field.element) for field in operator.fields], name
+
+
+def test_the_page_and_the_engine_have_the_same_exponentials() -> None:
+    found = re.search(r"nearest integer, that is:\n\n((?: {4}[\d, ]+\n)+)", page("02-operators.md"))
+    assert found is not None
+    listed = tuple(int(entry) for entry in re.findall(r"\d+", found[1]))
+    assert listed == EXPONENTIAL == tuple(plain_sequence.E)
+    for k, entry in enumerate(EXPONENTIAL):  # nearest to 2^15 * 2^(-k / 256)
+        assert (2 * entry - 1) ** 256 <= 2 ** (4096 - k) < (2 * entry + 1) ** 256
 
 
 def test_the_page_lists_every_fault() -> None:
