@@ -6,43 +6,24 @@ accumulators) and bytes drawn from BLAKE3, the same on every machine.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from blake3 import blake3
 
 from ai_ops.backends.base import Backend
 from ai_ops.backends.reference import ReferenceBackend
+from ai_ops.backends.selftest_case import Case, rescaled
+from ai_ops.backends.selftest_sequences import SEQUENCE_CASES
 from ai_ops.dtype import Array, DType
 from ai_ops.errors import AiOpsError, BackendFault
-from ai_ops.graph import AttributeValue, Node, TensorType, Value
+from ai_ops.graph import Value
 from ai_ops.operators import OPERATORS, make_node
 
 # i8: 131,071 * 128 * 128 = 2^31 - 16,384, the deepest product an accumulator holds.
 DEEPEST = 131_071
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """One node with the types of its inputs; the second input is a weight where `weight` says."""
-
-    node: Node
-    types: tuple[tuple[DType, tuple[int, ...]], ...]
-    weight: bool = False
-
-
-def _rescaled(channels: int, shift: int, dtype: DType) -> dict[str, AttributeValue]:
-    return {
-        "multipliers": tuple(2**31 - 1 - channel for channel in range(channels)),
-        "shifts": (shift,) * channels,
-        "dtype": dtype.code,
-        "minimum": dtype.minimum,
-        "maximum": dtype.maximum,
-    }
-
-
 def _gemm(rows: int, depth: int, units: int, x: DType, out: DType, shift: int) -> Case:
-    node = make_node("GEMM", (0, 1), bias=(3,) * units, **_rescaled(units, shift, out))
+    node = make_node("GEMM", (0, 1), bias=(3,) * units, **rescaled(units, shift, out))
     return Case(node=node, types=((x, (rows, depth)), (DType.I8, (units, depth))), weight=True)
 
 
@@ -57,7 +38,7 @@ def _conv(
         dilations=(1, dilation),
         groups=groups,
         bias=tuple(range(filters)),
-        **_rescaled(filters, 40, DType.I8),
+        **rescaled(filters, 40, DType.I8),
     )
     w = (filters, kernel, kernel, channels // groups)
     return Case(
@@ -102,11 +83,11 @@ CASES = (
         types=((DType.I16, (4, 33)), (DType.I8, (33,))),
     ),
     Case(
-        node=make_node("RESCALE", (0,), **_rescaled(1, 62, DType.I8)),
+        node=make_node("RESCALE", (0,), **rescaled(1, 62, DType.I8)),
         types=((DType.I32, (3, 67)),),
     ),
     Case(
-        node=make_node("RESCALE", (0,), **_rescaled(67, 33, DType.I16)),
+        node=make_node("RESCALE", (0,), **rescaled(67, 33, DType.I16)),
         types=((DType.I16, (3, 67)),),
     ),
     Case(node=make_node("ARGMAX", (0,), axis=1), types=((DType.I8, (3, 41, 5)),)),
@@ -115,6 +96,7 @@ CASES = (
         node=make_node("TABLE8", (0,), dtype=2, table=tuple(range(-300, -300 + 5 * 256, 5))),
         types=((DType.I8, (7, 99)),),
     ),
+    *SEQUENCE_CASES,
 )
 
 
@@ -139,14 +121,7 @@ def check_backend(backend: Backend) -> None:
 
 def _check_case(backend: Backend, case: Case, number: int) -> None:
     operator = OPERATORS[case.node.operator]
-    values = tuple(
-        Value(
-            type=TensorType(dtype=dtype, shape=shape),
-            minimum=dtype.minimum,
-            maximum=dtype.maximum,
-        )
-        for dtype, shape in case.types
-    )
+    values = case.values()
     outputs = operator.infer(case.node, values)
     for pattern in ("lowest", "highest", "mixed", "random"):
         arrays = tuple(
@@ -168,6 +143,7 @@ def _fill(value: Value, pattern: str, seed: int) -> Array:
     if pattern == "random":
         size = value.type.size(1)
         drawn = blake3(seed.to_bytes(4, "little")).digest(length=size)
-        return np.frombuffer(drawn, dtype.numpy).reshape(shape)
+        elements = np.frombuffer(drawn, dtype.numpy).reshape(shape)
+        return np.clip(elements, value.minimum, value.maximum).astype(dtype.numpy)
     lowest = pattern == "lowest" or (pattern == "mixed" and seed % 8 == 0)
     return np.full(shape, value.minimum if lowest else value.maximum, dtype.numpy)

@@ -59,7 +59,11 @@ class Builder:
         return self.value_of(handle).type.shape
 
     def weight(self, *shape: int) -> Handle:
-        dtype = self.random.choice((DType.I8, DType.I8, DType.I8, DType.I16))
+        return self.typed_weight(
+            self.random.choice((DType.I8, DType.I8, DType.I8, DType.I16)), *shape
+        )
+
+    def typed_weight(self, dtype: DType, *shape: int) -> Handle:
         self.weights.append(TensorType(dtype=dtype, shape=shape))
         return ("weight", len(self.weights) - 1)
 

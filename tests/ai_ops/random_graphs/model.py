@@ -8,7 +8,14 @@ from ai_ops.dtype import DType
 from ai_ops.graph import Graph, Model, Port, Value
 from ai_ops.model import build_model
 from ai_ops.operators import make_node
-from tests.ai_ops.random_graphs import elementwise, movement, pools, products, reductions
+from tests.ai_ops.random_graphs import (
+    elementwise,
+    movement,
+    pools,
+    products,
+    reductions,
+    sequences,
+)
 from tests.ai_ops.random_graphs.builder import UNITS, Builder, Proposals
 
 PROPOSALS: Proposals = {
@@ -17,14 +24,18 @@ PROPOSALS: Proposals = {
     **elementwise.PROPOSALS,
     **movement.PROPOSALS,
     **reductions.PROPOSALS,
+    **sequences.PROPOSALS,
 }
+
+# Operators of many shapes, and those whose operands are rarely there.
+OFTEN = ("CONV2D", "CONV2D", "GEMM", "DYNAMIC_QUANTIZE", *("GEMM_DYNAMIC",) * 3, "TABLE16")
 
 
 def random_model(seed: int, nodes: int = 12) -> Model:
     """Build a valid model from a seed; unread results become its outputs."""
     builder = Builder(Random(seed))
     while len(builder.nodes) < nodes:
-        operator = builder.random.choice((*PROPOSALS, "CONV2D", "CONV2D", "GEMM"))
+        operator = builder.random.choice((*PROPOSALS, *OFTEN))
         builder.step(operator, PROPOSALS[operator])
     read = {handle for _, handles, _ in builder.nodes for handle in handles}
     for at, value in enumerate(builder.inputs):
