@@ -1,4 +1,4 @@
-"""Two tensors element by element: what ADD, SUB and MUL share.
+"""Several tensors element by element: what ADD, MUL, COMPARE, WHERE and the like share.
 
 Shapes are aligned at their last dimension; a dimension of 1, or one that is missing at the front,
 is repeated. Only a symbolic or repeated dimension may stand against a symbolic one.
@@ -10,7 +10,7 @@ import numpy as np
 
 from ai_ops import cost
 from ai_ops.arithmetic import Wide, rescale
-from ai_ops.dtype import Array
+from ai_ops.dtype import Array, DType
 from ai_ops.errors import InvalidModel, ModelFault
 from ai_ops.graph import Node, TensorType, Value
 from ai_ops.ops.definition import Field
@@ -26,23 +26,39 @@ SUM_FIELDS = (
 )
 
 
-def broadcast_shape(node: Node, a: Value, b: Value) -> tuple[int, ...]:
-    """Return the common shape of two tensors.
+def broadcast_shape(node: Node, first: Value, *others: Value) -> tuple[int, ...]:
+    """Return the common shape of tensors.
 
     Raises
     ------
     InvalidModel
         `SHAPE`: two dimensions differ and neither is 1.
     """
-    rank = max(len(a.type.shape), len(b.type.shape))
-    left, right = ((1,) * (rank - len(value.type.shape)) + value.type.shape for value in (a, b))
-    for p, q in zip(left, right, strict=True):
-        if p != q and 1 not in {p, q}:
-            raise InvalidModel(
-                ModelFault.SHAPE,
-                f"{node.operator}: shapes {a.type.shape} and {b.type.shape} do not broadcast",
-            )
-    return tuple(q if p == 1 else p for p, q in zip(left, right, strict=True))
+    common = first.type.shape
+    for other in others:
+        rank = max(len(common), len(other.type.shape))
+        left, right = ((1,) * (rank - len(shape)) + shape for shape in (common, other.type.shape))
+        for p, q in zip(left, right, strict=True):
+            if p != q and 1 not in {p, q}:
+                raise InvalidModel(
+                    ModelFault.SHAPE,
+                    f"{node.operator}: shapes {common} and {other.type.shape} do not broadcast",
+                )
+        common = tuple(q if p == 1 else p for p, q in zip(left, right, strict=True))
+    return common
+
+
+def check_one_dtype(node: Node, a: Value, b: Value) -> DType:
+    """Return the dtype of a and b, which must be one.
+
+    Raises
+    ------
+    InvalidModel
+        `DTYPE`.
+    """
+    if a.type.dtype is not b.type.dtype:
+        raise InvalidModel(ModelFault.DTYPE, f"{node.operator}: a and b have different dtypes")
+    return a.type.dtype
 
 
 def infer_sum(node: Node, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
@@ -57,7 +73,7 @@ def infer_sum(node: Node, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
 
 
 def work(node: Node, inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> cost.Work:
-    """Two rescaled terms for each result."""
+    """Two operands for each result."""
     del node, inputs
     return {"element_cheap": cost.elements(outputs[0].type, 2)}
 

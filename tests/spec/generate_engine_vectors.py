@@ -12,6 +12,8 @@ from typing import Any
 
 from tests.spec import (
     model_cases,
+    movement_cases,
+    movement_refusals,
     operator_cases,
     plain,
     plain_run,
@@ -124,6 +126,8 @@ def files() -> dict[str, list[Case]]:
         f"{tensors}/symbolic": symbolic(),
         f"{operators}/refusals": [
             *refusal_cases.operator_refusals(),
+            *movement_refusals.refusals(),
+            *movement_refusals.intervals(),
             *sequence_refusals.sequence_refusals(),
         ],
         f"{models}/encoding": model_cases.format_cases() + model_cases.encoding_refusals(),
@@ -137,7 +141,7 @@ def files() -> dict[str, list[Case]]:
         f"{models}/facts": model_cases.fact_cases() + sequence_models.fact_cases(),
         f"{models}/runs": model_cases.run_cases() + sequence_models.run_cases(),
     }
-    for name, cases in {**operator_cases.ALL, **sequence_cases.ALL}.items():
+    for name, cases in {**operator_cases.ALL, **movement_cases.ALL, **sequence_cases.ALL}.items():
         found[f"{operators}/{name}"] = [solved(case) for case in cases()]
     return found
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.spec import plain, plain_sequence
+from tests.spec import plain, plain_movement, plain_sequence
 from tests.spec.plain import Attributes, Typed
 
 # Operators whose result depends on more than its operands' elements, or that have several results:
 # (attributes, inputs with their dtype codes) to results with theirs.
-TYPED: dict[str, Callable[[Attributes, list[Typed]], list[Typed]]] = {**plain_sequence.TYPED}
+TYPED: dict[str, Callable[[Attributes, list[Typed]], list[Typed]]] = {
+    **plain_movement.TYPED,
+    **plain_sequence.TYPED,
+}
 
 
 def run(operator: str, attributes: Attributes, inputs: list[Typed]) -> list[Typed]:

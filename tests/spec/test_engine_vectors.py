@@ -18,7 +18,7 @@ from ai_ops.backends import BACKENDS
 from ai_ops.dtype import BY_CODE, Array
 from ai_ops.errors import InputFault, InvalidInput, InvalidModel, ModelFault
 from ai_ops.executor import check_input, load
-from ai_ops.graph import Node, TensorType, Value
+from ai_ops.graph import SYMBOLIC, Node, TensorType, Value
 from ai_ops.merkle import leaf_digests, merkle_root, model_id
 from ai_ops.model import decode_model, encode_model, head_of
 from ai_ops.operators import OPERATORS, make_node
@@ -57,12 +57,20 @@ def node_of(case: Case) -> Node:
 
 
 def value_of(tensor: Case) -> Value:
-    dtype = BY_CODE[tensor["dtype"]]
+    dtype, shape = BY_CODE[tensor["dtype"]], list(tensor["shape"])
+    if "symbolic" in tensor:
+        shape[tensor["symbolic"]] = SYMBOLIC
     return Value(
-        type=TensorType(dtype=dtype, shape=tuple(tensor["shape"])),
+        type=TensorType(dtype=dtype, shape=tuple(shape)),
         minimum=tensor.get("minimum", dtype.minimum),
         maximum=tensor.get("maximum", dtype.maximum),
     )
+
+
+def units_of(case: Case) -> int:
+    """Return n: the size of a dimension that an input lets be symbolic."""
+    sizes = [t["shape"][t["symbolic"]] for t in case["inputs"] if "symbolic" in t]
+    return int(sizes[0]) if sizes else 1
 
 
 def array_of(tensor: Case) -> Array:
@@ -160,7 +168,7 @@ def test_operators(case: Case, backend: str) -> None:
         results = ready.prepare(node, values, outputs, weights)(arrays)
         for got, want, out in zip(results, expected, outputs, strict=True):
             assert got.dtype == want.dtype == out.type.dtype.numpy
-            assert got.shape == want.shape == out.type.shape
+            assert got.shape == want.shape == out.type.concrete(units_of(case))
             assert got.tolist() == want.tolist()
     for want, out in zip(expected, outputs, strict=True):
         assert out.minimum <= want.min()
