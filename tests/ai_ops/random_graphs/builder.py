@@ -12,6 +12,7 @@ from ai_ops.operators import OPERATORS, make_node
 
 UNITS = 3
 MAXIMUM_BYTES = 40_000
+MAXIMUM_RANK = 6
 Handle = tuple[str, int]  # ("input" | "weight" | "result", index): ids wait for the weight count
 Attributes = Mapping[str, AttributeValue]
 Proposal = tuple[tuple[Handle, ...], Attributes]
@@ -117,11 +118,26 @@ class Builder:
         except InvalidModel:
             del self.weights[kept:]
             return
+        handles = self.keep_used(handles, kept)
         self.nodes.append((operator, handles, attributes))
         self.results.extend(outputs)
+
+    def keep_used(self, handles: tuple[Handle, ...], kept: int) -> tuple[Handle, ...]:
+        """Drop the weights from `kept` on that a proposal made and then did not choose."""
+        drawn = self.weights[kept:]
+        del self.weights[kept:]
+        moved: dict[Handle, Handle] = {}
+        for kind, index in handles:
+            if kind == "weight" and index >= kept and (kind, index) not in moved:
+                moved[kind, index] = (kind, len(self.weights))
+                self.weights.append(drawn[index - kept])
+        return tuple(moved.get(handle, handle) for handle in handles)
 
 
 def check_size(outputs: tuple[Value, ...]) -> None:
     for out in outputs:
-        if out.type.shape.count(SYMBOLIC) > 1 or out.type.size(UNITS) > MAXIMUM_BYTES:
+        shape = out.type.shape
+        if shape.count(SYMBOLIC) > 1 or len(shape) > MAXIMUM_RANK:
+            raise InvalidModel(0, "no shape that a chain accepts")
+        if out.type.size(UNITS) > MAXIMUM_BYTES:
             raise InvalidModel(0, "too large for a test")

@@ -14,8 +14,6 @@ def propose_pairwise(b: Builder) -> tuple[Handle, Handle]:
     other = b.weight(*fixed[b.random.randint(0, len(fixed) - 1) :])
     choices = (other, a, b.pick())
     pair = (a, b.random.choice(choices))
-    if pair[1] != other:
-        b.weights.pop()
     return pair if b.random.random() < 0.5 else (pair[1], pair[0])
 
 
@@ -59,6 +57,39 @@ def propose_table8(b: Builder) -> Proposal:
     return (b.pick(),), {"dtype": dtype.code, "table": table}
 
 
+def propose_one(b: Builder) -> Proposal:
+    """Propose an operator of one operand and no attribute."""
+    return (b.pick(),), {}
+
+
+def propose_one_dtype(b: Builder) -> Proposal:
+    """Propose an operator of two operands of one dtype."""
+    x = b.pick()
+    dtype = b.value_of(x).type.dtype
+    handles = [h for h in propose_pairwise(b) if b.value_of(h).type.dtype is dtype]
+    return (x, b.random.choice((x, *handles))), {}
+
+
+def propose_compare(b: Builder) -> Proposal:
+    return propose_pairwise(b), {"relation": b.random.randint(0, 5)}
+
+
+def propose_where(b: Builder) -> Proposal:
+    (a, other), _ = propose_one_dtype(b)
+    return (b.random.choice((b.pick(), other)), a, other), {}
+
+
+def propose_divide(b: Builder) -> Proposal:
+    dtype = b.dtype()
+    attributes = {
+        "shift": b.random.choice((0, 1, 7, 8, 29)),
+        "rounding": b.random.randint(0, 2),
+        "dtype": dtype.code,
+        **b.clamp(dtype),
+    }
+    return propose_pairwise(b), attributes
+
+
 PROPOSALS: Proposals = {
     "ADD": propose_sum,
     "SUB": propose_sum,
@@ -66,4 +97,12 @@ PROPOSALS: Proposals = {
     "RESCALE": propose_rescale,
     "CLAMP": propose_clamp,
     "TABLE8": propose_table8,
+    "NEGATE": propose_one,
+    "ABS": propose_one,
+    "MAXIMUM": propose_one_dtype,
+    "MINIMUM": propose_one_dtype,
+    "COMPARE": propose_compare,
+    "WHERE": propose_where,
+    "DIVIDE": propose_divide,
+    "BIT_LENGTH": propose_one,
 }
