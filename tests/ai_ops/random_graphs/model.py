@@ -31,7 +31,7 @@ PROPOSALS: Proposals = {
 OFTEN = ("CONV2D", "CONV2D", "GEMM", "DYNAMIC_QUANTIZE", *("GEMM_DYNAMIC",) * 3, "TABLE16")
 
 
-def random_model(seed: int, nodes: int = 12) -> Model:
+def random_model(seed: int, nodes: int = 20) -> Model:
     """Build a valid model from a seed; unread results become its outputs."""
     builder = Builder(Random(seed))
     while len(builder.nodes) < nodes:
