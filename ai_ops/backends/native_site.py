@@ -46,9 +46,10 @@ def elements_of(tensor: TensorType, divisor: int = 1) -> tuple[int, int]:
 
 def epilogue_of(node: Node, channels: int, padded: int, bias: Array) -> dict[str, int | Array]:
     """Return the members of `struct epilogue`; arrays are padded with harmless entries."""
-    multiplier, shift = np.zeros(padded, np.int32), np.ones(padded, np.int64)
+    multiplier, shift = np.zeros(padded, np.int32), np.ones(padded, np.int32)
     multiplier[:channels] = node.integers("multipliers")
     shift[:channels] = node.integers("shifts")
+    pairs = zip(node.integers("multipliers"), node.integers("shifts"), strict=True)
     return {
         "bias": bias,
         "multiplier": multiplier,
@@ -56,6 +57,7 @@ def epilogue_of(node: Node, channels: int, padded: int, bias: Array) -> dict[str
         "minimum": node.integer("minimum"),
         "maximum": node.integer("maximum"),
         "dtype": node.integer("dtype"),
+        "fits": int(all(m <= 1 << s for m, s in pairs)),
     }
 
 

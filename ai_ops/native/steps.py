@@ -10,7 +10,7 @@ from ai_ops.arithmetic import Wide
 from ai_ops.dtype import Array
 from ai_ops.native.library import address_of
 
-EPILOGUE = ("bias", "multiplier", "shift", "minimum", "maximum", "dtype")
+EPILOGUE = ("bias", "multiplier", "shift", "minimum", "maximum", "dtype", "fits")
 STRUCTS: dict[str, tuple[str, ...]] = {
     "gemm_step": (
         "rows_fixed",

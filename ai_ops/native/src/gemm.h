@@ -25,11 +25,10 @@ static void multiply_rows(const struct gemm_step *s, const struct epilogue *end,
         int64_t count = least(wide * PANEL, s->units - first);
         for (int64_t r = 0; r < rows; r += TILE_ROWS) {
             int64_t tall = least(TILE_ROWS, rows - r);
+            struct target to = {y, (first_row + r) * s->units + first, s->units};
             tile(left + r * row_bytes, row_bytes, tall, panels + p * panel_bytes, panel_bytes, wide,
                  groups, sums);
-            for (int64_t i = 0; i < tall; i++)
-                finish(end, sums + i * TILE_PANELS * PANEL, first, count, y,
-                       (first_row + r + i) * s->units + first);
+            finish_tile(end, sums, tall, first, count, to);
         }
     }
 }

@@ -10,9 +10,10 @@
 struct epilogue {
     const int32_t *bias; /* added to the sum first */
     const int32_t *multiplier;
-    const int64_t *shift;
+    const int32_t *shift;
     int64_t minimum, maximum;
     int64_t dtype;
+    int64_t fits; /* every multiplier is at most 2^shift: a rescaled i32 is an i32 */
 };
 
 /* GEMM: in x (rows, depth), w (units, depth); out y (rows, units). Also pack_weights, which makes

@@ -1,47 +1,35 @@
 /* The inner loops: a tile of sums from a few rows of a left operand and a few panels of a right
- * one. One file for each instruction set; this is the portable one. All have
+ * one. There is one file for each instruction set; all of them define
  *
- *   NARROW_BYTES, left8   how an i8 or u8 of the left operand is kept
- *   NARROW_OFFSET         what is added to an i8 to keep it so (the sums are put right by the bias)
+ *   left8, NARROW_BYTES    how an i8 or u8 of the left operand is kept
+ *   NARROW_OFFSET          what is added to an i8 to keep it so (the bias puts the sums right)
  *   TILE_ROWS, TILE_PANELS the largest tile
- *   tile8, tile16, tile32 c[r * TILE_PANELS * PANEL + p * PANEL + j] = sum_k a[r][k] * b[p][k][j]
+ *   tile8, tile16, tile32  c[r][p * PANEL + j] = sum_k a[r][k] * b[p][k][j]
  *
  * A panel holds PANEL columns: groups of 4, 2 or 1 elements along k (tile8, tile16, tile32), for
- * each group the columns one after another. Sums wrap modulo 2^32; where validation proved a bound
- * the final sum is exact.
+ * each group the columns one after another; so a group is 64 bytes of a panel in all three. Sums
+ * wrap modulo 2^32; where validation proved a bound the final sum is exact, in any order.
  */
 #ifndef ENGRAM_MICRO_H
 #define ENGRAM_MICRO_H
 
 #include "arithmetic.h"
 
-enum { PANEL = 16 };
+enum { PANEL = 16, GROUP_BYTES = 64 };
 
-typedef void tile_fn(const void *a, int64_t row_bytes, int64_t rows, const void *b,
+/* Rows of `a` are `row_bytes` apart, panels of `b` `panel_bytes`, rows of `c` TILE_PANELS * PANEL
+ * entries. `c` is at a 64-byte address. */
+typedef void tile_fn(const char *a, int64_t row_bytes, int64_t rows, const char *b,
                      int64_t panel_bytes, int64_t panels, int64_t groups, int32_t *c);
 
-typedef int16_t left8;
-enum { NARROW_BYTES = 2, NARROW_OFFSET = 0, TILE_ROWS = 4, TILE_PANELS = 2 };
-
-#define PORTABLE_TILE(name, left, right, group)                                                    \
-    static void name(const void *a, int64_t row_bytes, int64_t rows, const void *b,                \
-                     int64_t panel_bytes, int64_t panels, int64_t groups, int32_t *c) {            \
-        for (int64_t p = 0; p < panels; p++)                                                       \
-            for (int64_t r = 0; r < rows; r++) {                                                   \
-                const left *x = (const left *)((const char *)a + r * row_bytes);                   \
-                const right *w = (const right *)((const char *)b + p * panel_bytes);               \
-                uint32_t sums[PANEL] = {0};                                                        \
-                for (int64_t k = 0; k < groups; k++)                                               \
-                    for (int j = 0; j < PANEL; j++)                                                \
-                        for (int e = 0; e < group; e++)                                            \
-                            sums[j] += (uint32_t)x[k * group + e] *                                \
-                                       (uint32_t)w[(k * PANEL + j) * group + e];                   \
-                memcpy(c + (r * TILE_PANELS + p) * PANEL, sums, sizeof sums);                      \
-            }                                                                                      \
-    }
-
-PORTABLE_TILE(tile8, left8, int8_t, 4)
-PORTABLE_TILE(tile16, int16_t, int16_t, 2)
-PORTABLE_TILE(tile32, int32_t, int32_t, 1)
+#if defined(__AVX512VNNI__)
+#include "micro_vnni.h"
+#elif defined(__AVX2__)
+#include "micro_avx2.h"
+#elif defined(__SSE2__)
+#include "micro_sse2.h"
+#else
+#include "micro_plain.h"
+#endif
 
 #endif

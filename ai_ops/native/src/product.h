@@ -6,8 +6,7 @@
 #define ENGRAM_PRODUCT_H
 
 #include "arithmetic.h"
-#include "kernels.h"
-#include "micro.h"
+#include "finish.h"
 
 /* Chosen from the operands' dtypes (ai_ops/backends/native_products.py). */
 enum path {
@@ -98,17 +97,6 @@ INLINE void pad_row(int64_t path, int64_t depth, char *row) {
 
 INLINE tile_fn *tile_of(int64_t path) {
     return path == NARROW ? tile8 : path == WIDE ? tile16 : tile32;
-}
-
-/* Bias, rescale, clamp and store `count` channels of one row from channel `first` on. */
-static void finish(const struct epilogue *end, const int32_t *sums, int64_t first, int64_t count,
-                   void *y, int64_t at) {
-    for (int64_t j = 0; j < count; j++) {
-        int64_t c = first + j;
-        int32_t v = (int32_t)((uint32_t)sums[j] + (uint32_t)end->bias[c]);
-        int64_t r = rescale(v, end->multiplier[c], end->shift[c]);
-        store_element(y, end->dtype, at + j, clamp(r, end->minimum, end->maximum));
-    }
 }
 
 #endif
