@@ -1,20 +1,22 @@
-"""Makers of the `native` kernels that sum products; sizes here mirror src/product.h."""
+"""What the `native` products share, and GEMM; sizes here mirror src/product.h."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ai_ops.arithmetic import Wide
 from ai_ops.backends.native_site import NativeSite, bias_of, elements_of, epilogue_of
-from ai_ops.dtype import DType
+from ai_ops.dtype import Array, DType
 from ai_ops.graph import Value
-from ai_ops.native.library import NativeKernel, aligned, call, given
-from ai_ops.native.steps import make_step
+from ai_ops.native.library import NativeKernel, Variant, aligned, call, given
+from ai_ops.native.steps import Members, make_step
 
 PANEL = 16
-NARROW, WIDE, FULL = range(3)
+GROUP_BYTES = 64
 LINE = 64
+NARROW, WIDE, FULL = range(3)
 # Left operands in scratch stay in the second-level cache beside a panel of weights.
 BLOCK_BYTES = 1 << 18
 TILE_ROWS = 8
@@ -28,70 +30,134 @@ def path_of(left: Value, right: Value) -> int:
     return FULL if DType.I32 in {x, w} else WIDE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sizes:
-    """Sizes of one product: x (rows, depth) times panels of w (units, depth)."""
+def left_bytes(variant: Variant, path: int) -> int:
+    """Bytes of an element of the left operand in scratch."""
+    return (variant.narrow_bytes, 2, 4)[path]
 
-    path: int
-    row_bytes: int
-    panels: int
-    panel_bytes: int
-    block_rows: int
+
+def row_bytes(variant: Variant, path: int, depth: int) -> int:
+    """Bytes of a row of the left operand in scratch: an odd number of cache lines."""
+    group = (4, 2, 1)[path]
+    lines = -(-(-(-depth // group) * group * left_bytes(variant, path)) // LINE)
+    return (lines | 1) * LINE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Product:
+    """`struct product`: sums over `offsets.size` runs of `depth` elements.
+
+    Parameters
+    ----------
+    left, right : Value
+        The operands; only the dtypes matter.
+    units, depth : int
+        Columns, and elements of a run.
+    unit_stride, depth_stride : int
+        Between columns and between elements of a run in the right operand, in elements.
+    offsets : int64 (S,)
+        Where the runs of a column begin.
+    raw_bias : int32
+        One for each column of each group.
+    groups : int
+        Products beside each other, each with `units` columns.
+    panels, bias : array, optional
+        What `packed` made.
+    """
+
+    left: Value
+    right: Value
+    units: int
+    depth: int
+    unit_stride: int
+    offsets: Wide
+    raw_bias: Array
+    depth_stride: int = 1
+    groups: int = 1
+    panels: Array | None = None
+    bias: Array | None = None
+
+    @property
+    def path(self) -> int:
+        """How the operands are multiplied."""
+        return path_of(self.left, self.right)
+
+    @property
+    def padded(self) -> int:
+        """Columns of all groups, with those that fill panels up."""
+        return -(-self.units // PANEL) * PANEL * self.groups
 
     @property
     def packed_bytes(self) -> int:
         """Bytes of all panels."""
-        return self.panels * self.panel_bytes
+        groups = -(-self.depth // (4, 2, 1)[self.path])
+        return self.padded // PANEL * self.offsets.size * groups * GROUP_BYTES
 
     @property
-    def padded(self) -> int:
-        """Channels, with those that fill the last panel."""
-        return self.panels * PANEL
+    def scratch(self) -> int:
+        """Bytes a call needs for packing."""
+        return self.packed_bytes + self.padded * 4 if self.panels is None else 0
 
+    def members(self) -> Members:
+        """Return the members of the struct."""
+        return {
+            "path": self.path,
+            "x_dtype": self.left.type.dtype.code,
+            "w_dtype": self.right.type.dtype.code,
+            "segments": self.offsets.size,
+            "depth": self.depth,
+            "units": self.units,
+            "unit_stride": self.unit_stride,
+            "depth_stride": self.depth_stride,
+            "w_offsets": self.offsets,
+            "panels": self.panels,
+            "raw_bias": self.raw_bias,
+        }
 
-def sizes_of(narrow_bytes: int, path: int, depth: int, units: int) -> Sizes:
-    """Compute the sizes of a product."""
-    group = (4, 2, 1)[path]
-    groups = -(-depth // group)
-    lines = -(-groups * group * (narrow_bytes, 2, 4)[path] // LINE)
-    row_bytes = (lines | 1) * LINE
-    blocks = max(1, BLOCK_BYTES // (row_bytes * TILE_ROWS))
-    return Sizes(
-        path=path,
-        row_bytes=row_bytes,
-        panels=-(-units // PANEL),
-        panel_bytes=groups * PANEL * 4,
-        block_rows=min(blocks, 16) * TILE_ROWS,
-    )
+    def filled_bias(self) -> Array:
+        """Return the bias that goes with the panels; zeros where a call packs."""
+        return np.zeros(self.padded, np.int32) if self.bias is None else self.bias
+
+    def packed(self, variant: Variant, w: Array) -> Product:
+        """Pack the right operand now, for all calls."""
+        panels, bias = aligned(self.packed_bytes), np.zeros(self.padded, np.int32)
+        step = make_step("pack_step", {"groups": self.groups}, self.members())
+        call(
+            variant.address("pack_weights"), step.values, [given(w), self.raw_bias], (panels, bias)
+        )
+        return replace(self, panels=panels, bias=bias)
 
 
 def make_gemm(site: NativeSite) -> NativeKernel:
     """Make GEMM; weights are packed now, another right operand at each call."""
     x, w = site.inputs
     units, depth = w.type.shape
-    sizes = sizes_of(site.variant.narrow_bytes, path_of(x, w), depth, units)
-    raw, bias = bias_of(site.node, units), np.zeros(sizes.padded, np.int32)
-    rows_fixed, rows_unit = elements_of(x.type, depth)
-    panels = aligned(sizes.packed_bytes) if 1 in site.weights else None
-
-    made = make_step(
-        "gemm_step",
-        rows_fixed=rows_fixed,
-        rows_unit=rows_unit,
-        depth=depth,
+    product = Product(
+        left=x,
+        right=w,
         units=units,
-        x_dtype=x.type.dtype.code,
-        w_dtype=w.type.dtype.code,
-        path=sizes.path,
-        block_rows=sizes.block_rows,
-        panels=panels,
-        raw_bias=raw,
-        **epilogue_of(site.node, units, sizes.padded, bias),
+        depth=depth,
+        unit_stride=depth,
+        offsets=np.zeros(1, np.int64),
+        raw_bias=bias_of(site.node, units),
     )
-    scratch = sizes.block_rows * sizes.row_bytes
-    if panels is None:
-        scratch += sizes.packed_bytes + sizes.padded * 4
-    else:
-        pack = site.variant.address("pack_weights")
-        call(pack, made.values, [given(site.weights[1]), raw], (panels, bias))
-    return site.kernel("gemm", made, scratch)
+    rows_fixed, rows_unit = elements_of(x.type, depth)
+    return matrix_kernel(site, product, rows_fixed, rows_unit)
+
+
+def matrix_kernel(
+    site: NativeSite, product: Product, rows_fixed: int, rows_unit: int
+) -> NativeKernel:
+    """Bind `gemm` to rows that lie one after another."""
+    if 1 in site.weights:
+        product = product.packed(site.variant, site.weights[1])
+    size = row_bytes(site.variant, product.path, product.depth)
+    block_rows = min(max(1, BLOCK_BYTES // (size * TILE_ROWS)), 16) * TILE_ROWS
+    if rows_unit == 0:
+        block_rows = min(block_rows, rows_fixed)
+    step = make_step(
+        "gemm_step",
+        {"rows_fixed": rows_fixed, "rows_unit": rows_unit, "block_rows": block_rows},
+        product.members(),
+        epilogue_of(site.node, product.filled_bias()),
+    )
+    return site.kernel("gemm", step, block_rows * size + product.scratch)

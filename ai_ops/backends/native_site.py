@@ -10,7 +10,7 @@ import numpy as np
 from ai_ops.dtype import Array, DType
 from ai_ops.graph import Node, TensorType, Value
 from ai_ops.native.library import NativeKernel, Variant
-from ai_ops.native.steps import Step
+from ai_ops.native.steps import Members, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,26 +44,39 @@ def elements_of(tensor: TensorType, divisor: int = 1) -> tuple[int, int]:
     return (0, count) if tensor.symbolic else (count, 0)
 
 
-def epilogue_of(node: Node, channels: int, padded: int, bias: Array) -> dict[str, int | Array]:
-    """Return the members of `struct epilogue`; arrays are padded with harmless entries."""
-    multiplier, shift = np.zeros(padded, np.int32), np.ones(padded, np.int32)
-    multiplier[:channels] = node.integers("multipliers")
-    shift[:channels] = node.integers("shifts")
-    pairs = zip(node.integers("multipliers"), node.integers("shifts"), strict=True)
+def epilogue_of(node: Node, bias: Array, groups: int = 1) -> Members:
+    """Return the members of `struct epilogue`.
+
+    Parameters
+    ----------
+    node : Node
+        Has `RESCALE_FIELDS`.
+    bias : int32 (C,)
+        With the entries that fill up the panels of each group.
+    groups : int
+        Equal runs of channels that were filled up one by one.
+    """
+    multipliers, shifts = node.integers("multipliers"), node.integers("shifts")
     return {
         "bias": bias,
-        "multiplier": multiplier,
-        "shift": shift,
+        "multiplier": filled(multipliers, 0, groups, bias.size),
+        "shift": filled(shifts, 1, groups, bias.size),
         "minimum": node.integer("minimum"),
         "maximum": node.integer("maximum"),
         "dtype": node.integer("dtype"),
-        "fits": int(all(m <= 1 << s for m, s in pairs)),
+        "fits": int(all(m <= 1 << s for m, s in zip(multipliers, shifts, strict=True))),
     }
+
+
+def filled(entries: tuple[int, ...], filler: int, groups: int, size: int) -> Array:
+    """Lay out one entry per channel, or one for all, so that each group fills whole panels."""
+    if len(entries) == 1:
+        return np.full(size, entries[0], np.int32)
+    result = np.full((groups, size // groups), filler, np.int32)
+    result[:, : len(entries) // groups] = np.array(entries, np.int32).reshape(groups, -1)
+    return result.reshape(-1)
 
 
 def bias_of(node: Node, channels: int) -> Array:
     """Return a node's bias, one i32 for each channel."""
-    bias = np.zeros(channels, DType.I32.numpy)
-    if entries := node.integers("bias"):
-        bias[:] = entries
-    return bias
+    return np.array(node.integers("bias") or (0,) * channels, DType.I32.numpy)

@@ -11,21 +11,51 @@ from ai_ops.dtype import Array
 from ai_ops.native.library import address_of
 
 EPILOGUE = ("bias", "multiplier", "shift", "minimum", "maximum", "dtype", "fits")
+PRODUCT = (
+    "path",
+    "x_dtype",
+    "w_dtype",
+    "segments",
+    "depth",
+    "units",
+    "unit_stride",
+    "depth_stride",
+    "w_offsets",
+    "panels",
+    "raw_bias",
+)
+WINDOW = (
+    "images_fixed",
+    "images_unit",
+    "height",
+    "width",
+    "channels",
+    "out_height",
+    "out_width",
+    "stride_rows",
+    "stride_columns",
+    "top",
+    "left",
+    "reach",
+    "band_width",
+    "band_rows",
+    "y_first",
+    "y_column",
+    "y_row",
+    "y_image",
+    "offsets",
+)
+PARTS: dict[str, tuple[str, ...]] = {"epilogue": EPILOGUE, "product": PRODUCT, "window": WINDOW}
+"""Structs that are members of others."""
+
 STRUCTS: dict[str, tuple[str, ...]] = {
-    "gemm_step": (
-        "rows_fixed",
-        "rows_unit",
-        "depth",
-        "units",
-        "x_dtype",
-        "w_dtype",
-        "path",
-        "block_rows",
-        "panels",
-        "raw_bias",
-        *EPILOGUE,
-    ),
+    "pack_step": ("groups", *PRODUCT),
+    "gemm_step": ("rows_fixed", "rows_unit", "block_rows", *PRODUCT, *EPILOGUE),
+    "conv_step": (*WINDOW, "groups", *PRODUCT, *EPILOGUE),
+    "depthwise_step": (*WINDOW, "x_dtype", "taps", "weights", *EPILOGUE),
+    "transpose_step": ("phases", "steps"),
 }
+Members = dict[str, int | Array | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,18 +66,19 @@ class Step:
     keeps: tuple[Array, ...]
 
 
-def make_step(struct: str, **members: int | Array | None) -> Step:
+def make_step(struct: str, *parts: Members) -> Step:
     """Fill a struct; an array stands for its address, None for NULL.
 
     Parameters
     ----------
     struct : str
         A key of `STRUCTS`.
-    **members : int, array or None
-        Every member of it.
+    *parts : dict of str to int, array or None
+        Together every member of it, none twice.
     """
     names = STRUCTS[struct]
-    assert sorted(names) == sorted(members), (struct, sorted(members))
+    members = {name: value for part in parts for name, value in part.items()}
+    assert sorted(names) == sorted(name for part in parts for name in part), struct
     values = np.zeros(len(names), np.int64)
     keeps = []
     for position, name in enumerate(names):

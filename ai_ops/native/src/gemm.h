@@ -4,32 +4,19 @@
 
 #include "product.h"
 
-static void pack_weights(const void *step, const void *const *in, void *const *out, int64_t n,
-                         void *scratch) {
-    const struct gemm_step *s = step;
-    (void)n, (void)scratch;
-    pack_panels(in[0], s->w_dtype, s->path, s->units, s->depth, s->depth, 1,
-                offset_of(s->path, s->x_dtype), in[1], out[0], out[1]);
+static const int64_t NO_OFFSET[1] = {0};
+
+INLINE struct span row_span(const struct product *p) {
+    return (struct span){row_bytes_of(p->path, p->depth), panel_bytes_of(p), 1,
+                         groups_of(p->path, p->depth), NO_OFFSET};
 }
 
-/* Finish all tiles of `rows` rows in scratch, whose results go to y from row `first_row` on. */
-static void multiply_rows(const struct gemm_step *s, const struct epilogue *end, const char *left,
-                          int64_t rows, const char *panels, void *y, int64_t first_row) {
-    int64_t row_bytes = row_bytes_of(s->path, s->depth);
-    int64_t panel_bytes = panel_bytes_of(s->path, s->depth), groups = groups_of(s->path, s->depth);
-    int64_t all = panels_of(s->units);
-    tile_fn *tile = tile_of(s->path);
-    int32_t sums[TILE_ROWS * TILE_PANELS * PANEL] __attribute__((aligned(64)));
-    for (int64_t p = 0; p < all; p += TILE_PANELS) {
-        int64_t wide = least(TILE_PANELS, all - p), first = p * PANEL;
-        int64_t count = least(wide * PANEL, s->units - first);
-        for (int64_t r = 0; r < rows; r += TILE_ROWS) {
-            int64_t tall = least(TILE_ROWS, rows - r);
-            struct target to = {y, (first_row + r) * s->units + first, s->units};
-            tile(left + r * row_bytes, row_bytes, tall, panels + p * panel_bytes, panel_bytes, wide,
-                 groups, sums);
-            finish_tile(end, sums, tall, first, count, to);
-        }
+/* Put `rows` rows of x into scratch. */
+INLINE void put_rows(const struct product *p, const void *x, int64_t rows, char *to) {
+    int64_t row_bytes = row_bytes_of(p->path, p->depth), x_bytes = p->depth * size_of(p->x_dtype);
+    for (int64_t r = 0; r < rows; r++) {
+        put_run((const char *)x + r * x_bytes, p->x_dtype, p->path, p->depth, to + r * row_bytes);
+        pad_row(p->path, p->depth, to + r * row_bytes);
     }
 }
 
@@ -37,27 +24,28 @@ static void multiply_rows(const struct gemm_step *s, const struct epilogue *end,
 static void gemm(const void *step, const void *const *in, void *const *out, int64_t n,
                  void *scratch) {
     const struct gemm_step *s = step;
+    const struct product *p = &s->product;
     struct epilogue end = s->end;
-    int64_t rows = s->rows_fixed + s->rows_unit * n;
-    int64_t row_bytes = row_bytes_of(s->path, s->depth), x_bytes = s->depth * size_of(s->x_dtype);
-    const char *panels = s->panels;
-    if (!panels) {
-        char *packed = (char *)scratch + s->block_rows * row_bytes;
-        int32_t *bias =
-            (int32_t *)(packed + panels_of(s->units) * panel_bytes_of(s->path, s->depth));
-        pack_panels(in[1], s->w_dtype, s->path, s->units, s->depth, s->depth, 1,
-                    offset_of(s->path, s->x_dtype), s->raw_bias, packed, bias);
-        panels = packed;
-        end.bias = bias;
-    }
-    for (int64_t r = 0; r < rows; r += s->block_rows) {
-        int64_t tall = least(s->block_rows, rows - r);
-        for (int64_t i = 0; i < tall; i++) {
-            char *row = (char *)scratch + i * row_bytes;
-            put_run((const char *)in[0] + (r + i) * x_bytes, s->x_dtype, s->path, s->depth, row);
-            pad_row(s->path, s->depth, row);
+    struct span span = row_span(p);
+    tile_fn *tile = tile_of(p->path);
+    char *left = scratch;
+    const char *panels =
+        panels_for(p, 1, in[1], left + s->block_rows * span.row_bytes, &end);
+    int64_t rows = s->rows_fixed + s->rows_unit * n, x_bytes = p->depth * size_of(p->x_dtype);
+    int32_t sums[TILE_ROWS * TILE_PANELS * PANEL] __attribute__((aligned(64)));
+    for (int64_t block = 0; block < rows; block += s->block_rows) {
+        int64_t high = least(s->block_rows, rows - block);
+        put_rows(p, (const char *)in[0] + block * x_bytes, high, left);
+        for (int64_t c = 0; c < p->units; c += TILE_PANELS * PANEL) {
+            int64_t count = least(TILE_PANELS * PANEL, p->units - c);
+            for (int64_t r = 0; r < high; r += TILE_ROWS) {
+                int64_t tall = least(TILE_ROWS, high - r);
+                struct target to = {out[0], (block + r) * p->units + c, p->units};
+                tile(&span, left + r * span.row_bytes, tall,
+                     panels + c / PANEL * span.panel_bytes, panels_of(count), sums);
+                finish_tile(&end, sums, tall, c, count, to);
+            }
         }
-        multiply_rows(s, &end, scratch, tall, panels, out[0], r);
     }
 }
 

@@ -6,7 +6,7 @@
 #include "abi.h"
 
 /* The end of an operator: y = clamp((v*multiplier[c] + 2^(shift[c]-1)) >> shift[c]), in dtype.
- * Arrays have an entry per channel, rounded up to whole panels (product.h). */
+ * Arrays have an entry per channel, filled up to whole panels (product.h). */
 struct epilogue {
     const int32_t *bias; /* added to the sum first */
     const int32_t *multiplier;
@@ -16,18 +16,68 @@ struct epilogue {
     int64_t fits; /* every multiplier is at most 2^shift: a rescaled i32 is an i32 */
 };
 
-/* GEMM: in x (rows, depth), w (units, depth); out y (rows, units). Also pack_weights, which makes
- * `panels` (out 0) and the bias that goes with them (out 1) from w (in 0) and the node's bias, one
- * i32 per unit (in 1; may be NULL). Where panels is NULL the kernel packs in 1 itself. */
+/* A sum of products: x[...] * w[c, ...] over `segments` runs of `depth` elements. Element k of
+ * segment s of column c is w[c * unit_stride + w_offsets[s] + k * depth_stride]. */
+struct product {
+    int64_t path; /* enum path of product.h: how operands are multiplied */
+    int64_t x_dtype, w_dtype;
+    int64_t segments, depth, units;
+    int64_t unit_stride, depth_stride;
+    const int64_t *w_offsets;
+    const void *panels;      /* w, packed; NULL where the kernel packs it at each call */
+    const int32_t *raw_bias; /* per column, for the kernel that packs */
+};
+
+/* pack_weights: in w, raw bias (i32 per column; may be NULL); out panels, bias. Run at load. */
+struct pack_step {
+    int64_t groups;
+    struct product product;
+};
+
+/* GEMM: in x (rows, depth), w (units, depth); out y (rows, units). */
 struct gemm_step {
     int64_t rows_fixed, rows_unit;
-    int64_t depth, units;
-    int64_t x_dtype, w_dtype;
-    int64_t path;       /* enum path of product.h: how operands are multiplied */
     int64_t block_rows; /* rows whose operands are put into scratch at once */
-    const void *panels;
-    const int32_t *raw_bias; /* per unit; for panels packed by the kernel */
+    struct product product;
     struct epilogue end;
+};
+
+/* Windows over an NHWC tensor. A band is a stripe of x in scratch, padding included: column b of
+ * it is column b - left of x. Windows of successive results are `stride_*` apart in x. */
+struct window {
+    int64_t images_fixed, images_unit;
+    int64_t height, width, channels; /* of x */
+    int64_t out_height, out_width;
+    int64_t stride_rows, stride_columns;
+    int64_t top, left; /* the window of result (0, 0) begins at row -top, column -left of x */
+    int64_t reach;     /* rows of x from a window's first to its last */
+    int64_t band_width;
+    int64_t band_rows; /* rows of results that are made from one band */
+    int64_t y_first, y_column, y_row, y_image; /* result (i, j) of image n, in elements of y */
+    const int64_t *offsets; /* of segments or taps, in bytes of a band from a window's corner */
+};
+
+/* CONV2D: in x (N, H, W, C), w; out y. Filters of group g follow those of the group before. */
+struct conv_step {
+    struct window window;
+    int64_t groups;
+    struct product product; /* of one group */
+    struct epilogue end;    /* arrays of all groups, each group filled up to whole panels */
+};
+
+/* CONV2D with one filter for each channel. */
+struct depthwise_step {
+    struct window window;
+    int64_t x_dtype;
+    int64_t taps; /* even: a tap of zeros fills up */
+    const int16_t *weights; /* (taps, channels filled up to LANES) */
+    struct epilogue end;
+};
+
+/* CONV_TRANSPOSE2D: each phase of the strides is a convolution of its own. */
+struct transpose_step {
+    int64_t phases;
+    const struct conv_step *steps;
 };
 
 #endif

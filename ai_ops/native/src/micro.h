@@ -17,10 +17,19 @@
 
 enum { PANEL = 16, GROUP_BYTES = 64 };
 
-/* Rows of `a` are `row_bytes` apart, panels of `b` `panel_bytes`, rows of `c` TILE_PANELS * PANEL
- * entries. `c` is at a 64-byte address. */
-typedef void tile_fn(const char *a, int64_t row_bytes, int64_t rows, const char *b,
-                     int64_t panel_bytes, int64_t panels, int64_t groups, int32_t *c);
+/* What is summed over: `segments` runs of `groups` groups each. Segment s of row r of the left
+ * operand begins at a + r * row_bytes + offsets[s] (a dense layer has one segment, a convolution
+ * one for each row of its kernel); in a panel the segments follow each other. */
+struct span {
+    int64_t row_bytes;
+    int64_t panel_bytes;
+    int64_t segments, groups;
+    const int64_t *offsets;
+};
+
+/* Rows of `c` are TILE_PANELS * PANEL entries apart; `c` is at a 64-byte address. */
+typedef void tile_fn(const struct span *span, const char *a, int64_t rows, const char *b,
+                     int64_t panels, int32_t *c);
 
 #if defined(__AVX512VNNI__)
 #include "micro_vnni.h"

@@ -34,19 +34,23 @@ INLINE void store_halves(int32_t *c, __m256i low, __m256i high) {
 }
 
 /* `rows` rows by half a panel. */
-INLINE void half8(const char *a, int64_t row_bytes, const int rows, const char *b, int64_t groups,
+INLINE void half8(const struct span *span, const char *a, const int rows, const char *b,
                   int32_t *c) {
     __m256i sums[TILE_ROWS][2];
+    int64_t row_bytes = span->row_bytes;
 #pragma GCC unroll 4
     for (int r = 0; r < rows; r++)
         sums[r][0] = sums[r][1] = _mm256_setzero_si256();
-    for (int64_t k = 0; k < groups; k++) {
-        __m256i w0 = widened(b + k * GROUP_BYTES), w1 = widened(b + k * GROUP_BYTES + 16);
+    for (int64_t s = 0; s < span->segments; s++) {
+        const char *x = a + span->offsets[s];
+        for (int64_t k = 0; k < span->groups; k++, b += GROUP_BYTES) {
+            __m256i w0 = widened(b), w1 = widened(b + 16);
 #pragma GCC unroll 4
-        for (int r = 0; r < rows; r++) {
-            __m256i x = spread8(a + r * row_bytes + k * 8);
-            sums[r][0] = add_pairs(sums[r][0], x, w0);
-            sums[r][1] = add_pairs(sums[r][1], x, w1);
+            for (int r = 0; r < rows; r++) {
+                __m256i group = spread8(x + r * row_bytes + k * 8);
+                sums[r][0] = add_pairs(sums[r][0], group, w0);
+                sums[r][1] = add_pairs(sums[r][1], group, w1);
+            }
         }
     }
 #pragma GCC unroll 4
@@ -55,57 +59,63 @@ INLINE void half8(const char *a, int64_t row_bytes, const int rows, const char *
 }
 
 /* One row by a panel: bound by reading the weights. */
-INLINE void row8(const char *a, const char *b, int64_t groups, int32_t *c) {
+INLINE void row8(const struct span *span, const char *a, const char *b, int32_t *c) {
     __m256i s0 = _mm256_setzero_si256(), s1 = s0, s2 = s0, s3 = s0;
-    for (int64_t k = 0; k < groups; k++) {
-        const char *w = b + k * GROUP_BYTES;
-        __m256i x = spread8(a + k * 8);
-        s0 = add_pairs(s0, x, widened(w));
-        s1 = add_pairs(s1, x, widened(w + 16));
-        s2 = add_pairs(s2, x, widened(w + 32));
-        s3 = add_pairs(s3, x, widened(w + 48));
+    for (int64_t s = 0; s < span->segments; s++) {
+        const char *x = a + span->offsets[s];
+        for (int64_t k = 0; k < span->groups; k++, b += GROUP_BYTES) {
+            __m256i group = spread8(x + k * 8);
+            s0 = add_pairs(s0, group, widened(b));
+            s1 = add_pairs(s1, group, widened(b + 16));
+            s2 = add_pairs(s2, group, widened(b + 32));
+            s3 = add_pairs(s3, group, widened(b + 48));
+        }
     }
     store_halves(c, s0, s1);
     store_halves(c + 8, s2, s3);
 }
 
-static void tile8(const char *a, int64_t row_bytes, int64_t rows, const char *b,
-                  int64_t panel_bytes, int64_t panels, int64_t groups, int32_t *c) {
-    for (int64_t p = 0; p < panels; p++, b += panel_bytes, c += PANEL)
+static void tile8(const struct span *span, const char *a, int64_t rows, const char *b,
+                  int64_t panels, int32_t *c) {
+    for (int64_t p = 0; p < panels; p++, b += span->panel_bytes, c += PANEL)
         if (rows == 1)
-            row8(a, b, groups, c);
+            row8(span, a, b, c);
         else
             for (int64_t half = 0; half < 2; half++) {
                 const char *w = b + half * 32;
                 int32_t *to = c + half * 8;
                 if (rows == 4)
-                    half8(a, row_bytes, 4, w, groups, to);
+                    half8(span, a, 4, w, to);
                 else if (rows == 3)
-                    half8(a, row_bytes, 3, w, groups, to);
+                    half8(span, a, 3, w, to);
                 else
-                    half8(a, row_bytes, 2, w, groups, to);
+                    half8(span, a, 2, w, to);
             }
 }
 
 /* `rows` rows by a panel of i16 pairs or of i32. */
-INLINE void panel_of_words(const char *a, int64_t row_bytes, const int rows, const char *b,
-                           int64_t groups, int32_t *c, const int pairs) {
+INLINE void panel_of_words(const struct span *span, const char *a, const int rows, const char *b,
+                           int32_t *c, const int pairs) {
     __m256i sums[TILE_ROWS][2];
+    int64_t row_bytes = span->row_bytes;
 #pragma GCC unroll 4
     for (int r = 0; r < rows; r++)
         sums[r][0] = sums[r][1] = _mm256_setzero_si256();
-    for (int64_t k = 0; k < groups; k++) {
-        __m256i w0 = _mm256_loadu_si256((const __m256i *)(b + k * GROUP_BYTES));
-        __m256i w1 = _mm256_loadu_si256((const __m256i *)(b + k * GROUP_BYTES + 32));
+    for (int64_t s = 0; s < span->segments; s++) {
+        const char *x = a + span->offsets[s];
+        for (int64_t k = 0; k < span->groups; k++, b += GROUP_BYTES) {
+            __m256i w0 = _mm256_loadu_si256((const __m256i *)b);
+            __m256i w1 = _mm256_loadu_si256((const __m256i *)(b + 32));
 #pragma GCC unroll 4
-        for (int r = 0; r < rows; r++) {
-            __m256i x = spread4(a + r * row_bytes + k * 4);
-            if (pairs) {
-                sums[r][0] = add_pairs(sums[r][0], x, w0);
-                sums[r][1] = add_pairs(sums[r][1], x, w1);
-            } else {
-                sums[r][0] = _mm256_add_epi32(sums[r][0], _mm256_mullo_epi32(x, w0));
-                sums[r][1] = _mm256_add_epi32(sums[r][1], _mm256_mullo_epi32(x, w1));
+            for (int r = 0; r < rows; r++) {
+                __m256i group = spread4(x + r * row_bytes + k * 4);
+                if (pairs) {
+                    sums[r][0] = add_pairs(sums[r][0], group, w0);
+                    sums[r][1] = add_pairs(sums[r][1], group, w1);
+                } else {
+                    sums[r][0] = _mm256_add_epi32(sums[r][0], _mm256_mullo_epi32(group, w0));
+                    sums[r][1] = _mm256_add_epi32(sums[r][1], _mm256_mullo_epi32(group, w1));
+                }
             }
         }
     }
@@ -117,14 +127,14 @@ INLINE void panel_of_words(const char *a, int64_t row_bytes, const int rows, con
 }
 
 #define WORDS_TILE(name, pairs)                                                                    \
-    static void name(const char *a, int64_t row_bytes, int64_t rows, const char *b,                \
-                     int64_t panel_bytes, int64_t panels, int64_t groups, int32_t *c) {            \
-        for (int64_t p = 0; p < panels; p++, b += panel_bytes, c += PANEL)                         \
+    static void name(const struct span *span, const char *a, int64_t rows, const char *b,          \
+                     int64_t panels, int32_t *c) {                                                 \
+        for (int64_t p = 0; p < panels; p++, b += span->panel_bytes, c += PANEL)                   \
             if (rows == 4)                                                                         \
-                panel_of_words(a, row_bytes, 4, b, groups, c, pairs);                              \
+                panel_of_words(span, a, 4, b, c, pairs);                                           \
             else                                                                                   \
                 for (int64_t r = 0; r < rows; r++)                                                 \
-                    panel_of_words(a + r * row_bytes, row_bytes, 1, b, groups,                     \
+                    panel_of_words(span, a + r * span->row_bytes, 1, b,                            \
                                    c + r * TILE_PANELS * PANEL, pairs);                            \
     }
 

@@ -31,21 +31,25 @@ INLINE void store_halves(int32_t *c, __m128i low, __m128i high) {
 }
 
 /* `rows` rows by a quarter of a panel. */
-INLINE void quarter8(const char *a, int64_t row_bytes, const int rows, const char *b,
-                     int64_t groups, int32_t *c) {
+INLINE void quarter8(const struct span *span, const char *a, const int rows, const char *b,
+                     int32_t *c) {
     __m128i sums[TILE_ROWS][2];
+    int64_t row_bytes = span->row_bytes;
 #pragma GCC unroll 4
     for (int r = 0; r < rows; r++)
         sums[r][0] = sums[r][1] = _mm_setzero_si128();
-    for (int64_t k = 0; k < groups; k++) {
-        __m128i w = _mm_loadu_si128((const __m128i *)(b + k * GROUP_BYTES));
-        __m128i w0 = _mm_srai_epi16(_mm_unpacklo_epi8(w, w), 8);
-        __m128i w1 = _mm_srai_epi16(_mm_unpackhi_epi8(w, w), 8);
+    for (int64_t s = 0; s < span->segments; s++) {
+        const char *x = a + span->offsets[s];
+        for (int64_t k = 0; k < span->groups; k++, b += GROUP_BYTES) {
+            __m128i w = _mm_loadu_si128((const __m128i *)b);
+            __m128i w0 = _mm_srai_epi16(_mm_unpacklo_epi8(w, w), 8);
+            __m128i w1 = _mm_srai_epi16(_mm_unpackhi_epi8(w, w), 8);
 #pragma GCC unroll 4
-        for (int r = 0; r < rows; r++) {
-            __m128i x = spread8(a + r * row_bytes + k * 8);
-            sums[r][0] = add_pairs(sums[r][0], x, w0);
-            sums[r][1] = add_pairs(sums[r][1], x, w1);
+            for (int r = 0; r < rows; r++) {
+                __m128i group = spread8(x + r * row_bytes + k * 8);
+                sums[r][0] = add_pairs(sums[r][0], group, w0);
+                sums[r][1] = add_pairs(sums[r][1], group, w1);
+            }
         }
     }
 #pragma GCC unroll 4
@@ -53,34 +57,59 @@ INLINE void quarter8(const char *a, int64_t row_bytes, const int rows, const cha
         store_halves(c + r * TILE_PANELS * PANEL, sums[r][0], sums[r][1]);
 }
 
-static void tile8(const char *a, int64_t row_bytes, int64_t rows, const char *b,
-                  int64_t panel_bytes, int64_t panels, int64_t groups, int32_t *c) {
-    for (int64_t p = 0; p < panels; p++, b += panel_bytes, c += PANEL)
+static void tile8(const struct span *span, const char *a, int64_t rows, const char *b,
+                  int64_t panels, int32_t *c) {
+    for (int64_t p = 0; p < panels; p++, b += span->panel_bytes, c += PANEL)
         for (int64_t quarter = 0; quarter < 4; quarter++) {
             const char *w = b + quarter * 16;
             int32_t *to = c + quarter * 4;
             if (rows == 4)
-                quarter8(a, row_bytes, 4, w, groups, to);
+                quarter8(span, a, 4, w, to);
             else
                 for (int64_t r = 0; r < rows; r++)
-                    quarter8(a + r * row_bytes, row_bytes, 1, w, groups,
-                             to + r * TILE_PANELS * PANEL);
+                    quarter8(span, a + r * span->row_bytes, 1, w, to + r * TILE_PANELS * PANEL);
         }
 }
 
-static void tile16(const char *a, int64_t row_bytes, int64_t rows, const char *b,
-                   int64_t panel_bytes, int64_t panels, int64_t groups, int32_t *c) {
-    for (int64_t p = 0; p < panels; p++, b += panel_bytes, c += PANEL)
-        for (int64_t r = 0; r < rows; r++) {
-            __m128i sums[4] = {{0}};
-            for (int64_t k = 0; k < groups; k++) {
-                const __m128i *w = (const __m128i *)(b + k * GROUP_BYTES);
-                __m128i x = spread4(a + r * row_bytes + k * 4);
-                for (int q = 0; q < 4; q++)
-                    sums[q] = add_pairs(sums[q], x, _mm_loadu_si128(w + q));
+/* `rows` rows by half a panel of i16 pairs. */
+INLINE void half16(const struct span *span, const char *a, const int rows, const char *b,
+                   int32_t *c) {
+    __m128i sums[TILE_ROWS][2];
+    int64_t row_bytes = span->row_bytes;
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++)
+        sums[r][0] = sums[r][1] = _mm_setzero_si128();
+    for (int64_t s = 0; s < span->segments; s++) {
+        const char *x = a + span->offsets[s];
+        for (int64_t k = 0; k < span->groups; k++, b += GROUP_BYTES) {
+            __m128i w0 = _mm_loadu_si128((const __m128i *)b);
+            __m128i w1 = _mm_loadu_si128((const __m128i *)(b + 16));
+#pragma GCC unroll 4
+            for (int r = 0; r < rows; r++) {
+                __m128i group = spread4(x + r * row_bytes + k * 4);
+                sums[r][0] = add_pairs(sums[r][0], group, w0);
+                sums[r][1] = add_pairs(sums[r][1], group, w1);
             }
-            for (int q = 0; q < 4; q++)
-                _mm_storeu_si128((__m128i *)(c + r * TILE_PANELS * PANEL) + q, sums[q]);
+        }
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++) {
+        _mm_storeu_si128((__m128i *)(c + r * TILE_PANELS * PANEL), sums[r][0]);
+        _mm_storeu_si128((__m128i *)(c + r * TILE_PANELS * PANEL + 4), sums[r][1]);
+    }
+}
+
+static void tile16(const struct span *span, const char *a, int64_t rows, const char *b,
+                   int64_t panels, int32_t *c) {
+    for (int64_t p = 0; p < panels; p++, b += span->panel_bytes, c += PANEL)
+        for (int64_t half = 0; half < 2; half++) {
+            const char *w = b + half * 32;
+            int32_t *to = c + half * 8;
+            if (rows == 4)
+                half16(span, a, 4, w, to);
+            else
+                for (int64_t r = 0; r < rows; r++)
+                    half16(span, a + r * span->row_bytes, 1, w, to + r * TILE_PANELS * PANEL);
         }
 }
 

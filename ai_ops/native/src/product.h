@@ -1,7 +1,7 @@
-/* Sums of products, the part that all products share: packing operands, walking over tiles.
+/* Sums of products, the part that all products share: packing operands.
  *
- * The left operand's rows are copied into scratch (`put_rows`), widened or offset as the inner
- * loops want them; the right operand is packed into panels once at load, or into scratch. */
+ * Rows of the left operand are copied into scratch, widened or offset as the inner loops want
+ * them; the right operand is packed into panels once at load, or into scratch at each call. */
 #ifndef ENGRAM_PRODUCT_H
 #define ENGRAM_PRODUCT_H
 
@@ -21,8 +21,11 @@ INLINE int64_t groups_of(int64_t path, int64_t depth) {
     return (depth + group_of(path) - 1) / group_of(path);
 }
 INLINE int64_t panels_of(int64_t units) { return (units + PANEL - 1) / PANEL; }
-INLINE int64_t panel_bytes_of(int64_t path, int64_t depth) {
-    return groups_of(path, depth) * PANEL * 4;
+INLINE int64_t panel_bytes_of(const struct product *p) {
+    return p->segments * groups_of(p->path, p->depth) * GROUP_BYTES;
+}
+INLINE int64_t packed_bytes_of(const struct product *p) {
+    return panels_of(p->units) * panel_bytes_of(p);
 }
 INLINE int64_t left_bytes_of(int64_t path) {
     return path == NARROW ? NARROW_BYTES : path == WIDE ? 2 : 4;
@@ -35,57 +38,94 @@ INLINE int64_t row_bytes_of(int64_t path, int64_t depth) {
 INLINE int32_t offset_of(int64_t path, int64_t left_dtype) {
     return path == NARROW && left_dtype == I8 ? NARROW_OFFSET : 0;
 }
+INLINE tile_fn *tile_of(int64_t path) {
+    return path == NARROW ? tile8 : path == WIDE ? tile16 : tile32;
+}
 
-/* Pack w[c * unit_stride + k * depth_stride] into panels; bias[c] = raw[c] less what the left
- * operand's offset adds to the sums. Columns and elements beyond the end are 0. */
-static void pack_panels(const void *w, int64_t dtype, int64_t path, int64_t units, int64_t depth,
-                        int64_t unit_stride, int64_t depth_stride, int32_t offset,
-                        const int32_t *raw, void *panels, int32_t *bias) {
-    int64_t group = group_of(path), groups = groups_of(path, depth);
-    for (int64_t panel = 0; panel < panels_of(units); panel++) {
-        uint32_t sums[PANEL] = {0};
-        for (int64_t at = 0; at < groups; at++)
-            for (int64_t j = 0; j < PANEL; j++)
-                for (int64_t e = 0; e < group; e++) {
-                    int64_t c = panel * PANEL + j, k = at * group + e;
-                    int64_t v = c < units && k < depth
-                                    ? load_element(w, dtype, c * unit_stride + k * depth_stride)
-                                    : 0;
-                    int64_t to = ((panel * groups + at) * PANEL + j) * group + e;
-                    if (path == NARROW)
-                        ((int8_t *)panels)[to] = (int8_t)v;
-                    else if (path == WIDE)
-                        ((int16_t *)panels)[to] = (int16_t)v;
-                    else
-                        ((int32_t *)panels)[to] = (int32_t)v;
-                    sums[j] += (uint32_t)v;
-                }
-        for (int64_t j = 0; j < PANEL; j++) {
-            int64_t c = panel * PANEL + j;
-            uint32_t given = raw && c < units ? (uint32_t)raw[c] : 0;
-            bias[c] = (int32_t)(given - (uint32_t)offset * sums[j]);
-        }
+/* Pack one segment of one column; 4 bytes of it lie in every GROUP_BYTES of `to`. */
+INLINE uint32_t pack_run(const struct product *p, const void *w, int64_t from, char *to) {
+    int64_t group = group_of(p->path), width = 4 / group, padded = round_up(p->depth, group);
+    uint32_t sum = 0;
+    for (int64_t k = 0; k < padded; k++) {
+        int64_t v = k < p->depth ? load_element(w, p->w_dtype, from + k * p->depth_stride) : 0;
+        int32_t kept = (int32_t)v;
+        memcpy(to + k / group * GROUP_BYTES + k % group * width, &kept, (size_t)width);
+        sum += (uint32_t)v;
+    }
+    return sum;
+}
+
+/* Pack w into panels; bias[c] = raw[c] less what the left operand's offset adds to the sums.
+ * Columns that fill the last panel are 0. */
+static void pack_panels(const struct product *p, const void *w, const int32_t *raw, void *panels,
+                        int32_t *bias) {
+    int64_t run_bytes = groups_of(p->path, p->depth) * GROUP_BYTES;
+    int32_t offset = offset_of(p->path, p->x_dtype);
+    if (p->units % PANEL)
+        memset((char *)panels + (panels_of(p->units) - 1) * panel_bytes_of(p), 0,
+               (size_t)panel_bytes_of(p));
+    for (int64_t c = 0; c < panels_of(p->units) * PANEL; c++) {
+        uint32_t sum = 0;
+        char *to = (char *)panels + c / PANEL * panel_bytes_of(p) + c % PANEL * 4;
+        for (int64_t s = 0; c < p->units && s < p->segments; s++)
+            sum += pack_run(p, w, c * p->unit_stride + p->w_offsets[s], to + s * run_bytes);
+        uint32_t given = raw && c < p->units ? (uint32_t)raw[c] : 0;
+        bias[c] = (int32_t)(given - (uint32_t)offset * sum);
     }
 }
 
-/* Copy `count` elements of x to a row in scratch. */
-static void put_run(const void *x, int64_t dtype, int64_t path, int64_t count, void *row) {
+/* Pack the panels of every group, one after another. */
+static void pack_groups(const struct product *p, int64_t groups, const void *w,
+                        const int32_t *raw, void *panels, int32_t *bias) {
+    int64_t padded = panels_of(p->units) * PANEL;
+    int64_t w_bytes = p->units * p->unit_stride * size_of(p->w_dtype);
+    for (int64_t g = 0; g < groups; g++)
+        pack_panels(p, (const char *)w + g * w_bytes, raw ? raw + g * p->units : NULL,
+                    (char *)panels + g * packed_bytes_of(p), bias + g * padded);
+}
+
+static void pack_weights(const void *step, const void *const *in, void *const *out, int64_t n,
+                         void *scratch) {
+    const struct pack_step *s = step;
+    (void)n, (void)scratch;
+    pack_groups(&s->product, s->groups, in[0], in[1], out[0], out[1]);
+}
+
+/* Use the step's panels, or pack those of `w` into memory: panels, then their bias. */
+INLINE const char *panels_for(const struct product *p, int64_t groups, const void *w,
+                              char *memory, struct epilogue *end) {
+    if (p->panels)
+        return p->panels;
+    int32_t *bias = (int32_t *)(memory + groups * packed_bytes_of(p));
+    pack_groups(p, groups, w, p->raw_bias, memory, bias);
+    end->bias = bias;
+    return memory;
+}
+
+/* Copy `count` elements of x to `to` as a left operand. */
+static void put_run(const void *x, int64_t dtype, int64_t path, int64_t count, void *to) {
     if (path == NARROW) {
-        left8 *to = row;
+        left8 *narrow = to;
         if (dtype == I8)
             for (int64_t k = 0; k < count; k++)
-                to[k] = (left8)(((const int8_t *)x)[k] + NARROW_OFFSET);
+                narrow[k] = (left8)(((const int8_t *)x)[k] + NARROW_OFFSET);
         else
             for (int64_t k = 0; k < count; k++)
-                to[k] = (left8)((const uint8_t *)x)[k];
+                narrow[k] = (left8)((const uint8_t *)x)[k];
     } else if (path == WIDE) {
-        int16_t *to = row;
-        for (int64_t k = 0; k < count; k++)
-            to[k] = (int16_t)load_element(x, dtype, k);
+        int16_t *wide = to;
+        if (dtype == I16)
+            memcpy(wide, x, (size_t)count * 2);
+        else if (dtype == I8)
+            for (int64_t k = 0; k < count; k++)
+                wide[k] = ((const int8_t *)x)[k];
+        else
+            for (int64_t k = 0; k < count; k++)
+                wide[k] = (int16_t)load_element(x, dtype, k);
     } else {
-        int32_t *to = row;
+        int32_t *full = to;
         for (int64_t k = 0; k < count; k++)
-            to[k] = (int32_t)load_element(x, dtype, k);
+            full[k] = (int32_t)load_element(x, dtype, k);
     }
 }
 
@@ -93,10 +133,6 @@ static void put_run(const void *x, int64_t dtype, int64_t path, int64_t count, v
 INLINE void pad_row(int64_t path, int64_t depth, char *row) {
     int64_t width = left_bytes_of(path), kept = groups_of(path, depth) * group_of(path);
     memset(row + depth * width, 0, (size_t)((kept - depth) * width));
-}
-
-INLINE tile_fn *tile_of(int64_t path) {
-    return path == NARROW ? tile8 : path == WIDE ? tile16 : tile32;
 }
 
 #endif

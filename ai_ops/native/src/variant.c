@@ -7,6 +7,8 @@
 #include "micro.h"
 #include "product.h"
 #include "gemm.h"
+#include "conv.h"
+#include "depthwise.h"
 
 #define TEXT_(x) #x
 #define TEXT(x) TEXT_(x)
@@ -16,6 +18,9 @@
 static const struct kernel_entry kernels[] = {
     {"pack_weights", pack_weights},
     {"gemm", gemm},
+    {"conv2d", conv2d},
+    {"conv_transpose2d", conv_transpose2d},
+    {"depthwise", depthwise},
     {NULL, NULL},
 };
 
