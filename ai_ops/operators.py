@@ -18,6 +18,7 @@ from ai_ops.ops.clamp import CLAMP
 from ai_ops.ops.compare import COMPARE
 from ai_ops.ops.concat import CONCAT
 from ai_ops.ops.conv2d import CONV2D
+from ai_ops.ops.conv_transpose2d import CONV_TRANSPOSE2D
 from ai_ops.ops.definition import SCALAR, Operator
 from ai_ops.ops.divide import DIVIDE
 from ai_ops.ops.dynamic_quantize import DYNAMIC_QUANTIZE
@@ -25,6 +26,7 @@ from ai_ops.ops.gather import GATHER
 from ai_ops.ops.gemm import GEMM
 from ai_ops.ops.gemm_dynamic import GEMM_DYNAMIC
 from ai_ops.ops.layer_norm import LAYER_NORM
+from ai_ops.ops.matmul import MATMUL
 from ai_ops.ops.max import MAX
 from ai_ops.ops.max_pool2d import MAX_POOL2D
 from ai_ops.ops.maximum import MAXIMUM
@@ -33,6 +35,7 @@ from ai_ops.ops.min import MIN
 from ai_ops.ops.minimum import MINIMUM
 from ai_ops.ops.mul import MUL
 from ai_ops.ops.negate import NEGATE
+from ai_ops.ops.non_max_suppression import NON_MAX_SUPPRESSION
 from ai_ops.ops.pad import PAD
 from ai_ops.ops.repeat import REPEAT
 from ai_ops.ops.rescale import RESCALE
@@ -51,11 +54,14 @@ from ai_ops.ops.top_k import TOP_K
 from ai_ops.ops.transpose import TRANSPOSE
 from ai_ops.ops.update_rows import UPDATE_ROWS
 from ai_ops.ops.upsample import UPSAMPLE
+from ai_ops.ops.valid_rows import VALID_ROWS
 from ai_ops.ops.where import WHERE
 
 OPERATORS: dict[str, Operator] = {
     "GEMM": GEMM,
     "CONV2D": CONV2D,
+    "MATMUL": MATMUL,
+    "CONV_TRANSPOSE2D": CONV_TRANSPOSE2D,
     "DYNAMIC_QUANTIZE": DYNAMIC_QUANTIZE,
     "GEMM_DYNAMIC": GEMM_DYNAMIC,
     "ATTENTION": ATTENTION,
@@ -97,6 +103,8 @@ OPERATORS: dict[str, Operator] = {
     "LAYER_NORM": LAYER_NORM,
     "RMS_NORM": RMS_NORM,
     "ROPE": ROPE,
+    "NON_MAX_SUPPRESSION": NON_MAX_SUPPRESSION,
+    "VALID_ROWS": VALID_ROWS,
 }
 BY_CODE = {operator.code: operator for operator in OPERATORS.values()}
 

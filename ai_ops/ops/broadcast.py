@@ -26,7 +26,7 @@ SUM_FIELDS = (
 )
 
 
-def broadcast_shape(node: Node, first: Value, *others: Value) -> tuple[int, ...]:
+def broadcast_shape(node: Node, *values: Value) -> tuple[int, ...]:
     """Return the common shape of tensors.
 
     Raises
@@ -34,15 +34,20 @@ def broadcast_shape(node: Node, first: Value, *others: Value) -> tuple[int, ...]
     InvalidModel
         `SHAPE`: two dimensions differ and neither is 1.
     """
-    common = first.type.shape
-    for other in others:
-        rank = max(len(common), len(other.type.shape))
-        left, right = ((1,) * (rank - len(shape)) + shape for shape in (common, other.type.shape))
+    return common_shape(node, *(value.type.shape for value in values))
+
+
+def common_shape(node: Node, *shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the common shape of some dimensions of tensors; raises as `broadcast_shape`."""
+    common = shapes[0]
+    for other in shapes[1:]:
+        rank = max(len(common), len(other))
+        left, right = ((1,) * (rank - len(shape)) + shape for shape in (common, other))
         for p, q in zip(left, right, strict=True):
             if p != q and 1 not in {p, q}:
                 raise InvalidModel(
                     ModelFault.SHAPE,
-                    f"{node.operator}: shapes {common} and {other.type.shape} do not broadcast",
+                    f"{node.operator}: shapes {common} and {other} do not broadcast",
                 )
         common = tuple(q if p == 1 else p for p, q in zip(left, right, strict=True))
     return common

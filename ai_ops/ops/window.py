@@ -92,24 +92,10 @@ def check_axes(
     InvalidModel
         `SHAPE` or `ATTRIBUTE_VALUE`.
     """
-    shape = x.type.shape
-    if len(shape) != 4:
-        raise InvalidModel(ModelFault.SHAPE, f"{node.operator}: x must be (N, H, W, C)")
-    if SYMBOLIC in shape[1:]:
-        raise InvalidModel(
-            ModelFault.SYMBOLIC, f"{node.operator}: only the first dimension may be symbolic"
-        )
-    if min(*node.integers("strides"), *kernel, *dilations) < 1:
-        raise InvalidModel(
-            ModelFault.ATTRIBUTE_VALUE, f"{node.operator}: a stride, kernel or dilation is 0"
-        )
-    both = axes(node, shape, kernel, dilations)
+    check_image(node, x)
+    check_window(node, kernel, dilations)
+    both = axes(node, x.type.shape, kernel, dilations)
     for axis in both:
-        if max(axis.before, axis.after) >= axis.extent:
-            raise InvalidModel(
-                ModelFault.ATTRIBUTE_VALUE,
-                f"{node.operator}: padding reaches the window's extent {axis.extent}",
-            )
         if axis.extent > axis.size + axis.before + axis.after:
             raise InvalidModel(
                 ModelFault.SHAPE,
@@ -117,3 +103,40 @@ def check_axes(
                 f"{axis.size + axis.before + axis.after}",
             )
     return both
+
+
+def check_image(node: Node, x: Value) -> None:
+    """Require (N, H, W, C) of which only N may be symbolic.
+
+    Raises
+    ------
+    InvalidModel
+        `SHAPE` or `SYMBOLIC`.
+    """
+    if len(x.type.shape) != 4:
+        raise InvalidModel(ModelFault.SHAPE, f"{node.operator}: x must be (N, H, W, C)")
+    if SYMBOLIC in x.type.shape[1:]:
+        raise InvalidModel(
+            ModelFault.SYMBOLIC, f"{node.operator}: only the first dimension may be symbolic"
+        )
+
+
+def check_window(node: Node, kernel: tuple[int, int], dilations: tuple[int, int]) -> None:
+    """Check strides, kernel, dilations and padding, whatever the input's size.
+
+    Raises
+    ------
+    InvalidModel
+        `ATTRIBUTE_VALUE`.
+    """
+    if min(*node.integers("strides"), *kernel, *dilations) < 1:
+        raise InvalidModel(
+            ModelFault.ATTRIBUTE_VALUE, f"{node.operator}: a stride, kernel or dilation is 0"
+        )
+    extents = [(size - 1) * gap + 1 for size, gap in zip(kernel, dilations, strict=True)]
+    for at, padding in enumerate(node.integers("padding")):
+        if padding >= extents[at % 2]:
+            raise InvalidModel(
+                ModelFault.ATTRIBUTE_VALUE,
+                f"{node.operator}: padding reaches the window's extent {extents[at % 2]}",
+            )

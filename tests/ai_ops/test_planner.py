@@ -83,13 +83,22 @@ def test_no_live_tensor_is_overwritten(seed: int) -> None:
     assert plan == plan_memory(it, units)
     assert plan.live_bytes == it.facts.live_bytes
     assert plan.block_bytes <= plan.live_bytes
-    assert plan.block_bytes <= plan.arena_bytes <= plan.bound
+    assert plan.block_bytes <= plan.arena_bytes
     assert plan.bound <= it.facts.live_bytes * 5 // 4 + ALIGNMENT * len(it.facts.values)
     assert plan_memory(it, 1).live_bytes == max(
         sum(it.facts.values[value].type.size(1) for value, life in alive if step in life)
         for alive in [list(lifetimes(it).items())]
         for step in range(-1, len(it.steps) + 1)
     )
+
+
+def test_few_plans_waste_so_much_that_a_runner_must_not_use_them() -> None:
+    loose = []
+    for seed in SEEDS:
+        it = program(random_model(seed, nodes=Random(seed).randint(1, 40)))
+        if not plan_memory(it, it.facts.maximum_units).tight:
+            loose.append(seed)
+    assert len(loose) <= len(SEEDS) // 50, loose
 
 
 @pytest.mark.parametrize("model", [lenet(), mlp()], ids=["lenet", "mlp"])

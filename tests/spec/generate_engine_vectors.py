@@ -17,6 +17,8 @@ from tests.spec import (
     operator_cases,
     plain,
     plain_run,
+    product_cases,
+    product_refusals,
     refusal_cases,
     sequence_cases,
     sequence_models,
@@ -25,6 +27,12 @@ from tests.spec import (
 
 VECTORS = Path(__file__).resolve().parents[2] / "docs" / "spec" / "vectors"
 Case = dict[str, Any]
+OPERATOR_CASES = {
+    **operator_cases.ALL,
+    **movement_cases.ALL,
+    **product_cases.ALL,
+    **sequence_cases.ALL,
+}
 HALVES = ((1, 1, 1), (-1, 1, 1), (3, 1, 1), (-3, 1, 1), (5, 1, 2), (-6, 1, 2), (6, 1, 2))
 EXTREMES = (
     (2**31 - 1, 2**31 - 1, 1),
@@ -128,6 +136,8 @@ def files() -> dict[str, list[Case]]:
             *refusal_cases.operator_refusals(),
             *movement_refusals.refusals(),
             *movement_refusals.intervals(),
+            *product_refusals.refusals(),
+            *product_refusals.intervals(),
             *sequence_refusals.sequence_refusals(),
         ],
         f"{models}/encoding": model_cases.format_cases() + model_cases.encoding_refusals(),
@@ -141,7 +151,7 @@ def files() -> dict[str, list[Case]]:
         f"{models}/facts": model_cases.fact_cases() + sequence_models.fact_cases(),
         f"{models}/runs": model_cases.run_cases() + sequence_models.run_cases(),
     }
-    for name, cases in {**operator_cases.ALL, **movement_cases.ALL, **sequence_cases.ALL}.items():
+    for name, cases in OPERATOR_CASES.items():
         found[f"{operators}/{name}"] = [solved(case) for case in cases()]
     return found
 

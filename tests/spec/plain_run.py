@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.spec import plain, plain_movement, plain_sequence
+from tests.spec import plain, plain_movement, plain_products, plain_sequence
 from tests.spec.plain import Attributes, Typed
 
 # Operators whose result depends on more than its operands' elements, or that have several results:
 # (attributes, inputs with their dtype codes) to results with theirs.
 TYPED: dict[str, Callable[[Attributes, list[Typed]], list[Typed]]] = {
     **plain_movement.TYPED,
+    **plain_products.TYPED,
     **plain_sequence.TYPED,
 }
 

@@ -9,6 +9,7 @@ from ai_ops.graph import Graph, Model, Port, Value
 from ai_ops.model import build_model
 from ai_ops.operators import make_node
 from tests.ai_ops.random_graphs import (
+    detection,
     elementwise,
     movement,
     pools,
@@ -25,10 +26,11 @@ PROPOSALS: Proposals = {
     **movement.PROPOSALS,
     **reductions.PROPOSALS,
     **sequences.PROPOSALS,
+    **detection.PROPOSALS,
 }
 
 # Operators of many shapes, and those whose operands are rarely there.
-OFTEN = ("CONV2D", "CONV2D", "GEMM", "DYNAMIC_QUANTIZE", *("GEMM_DYNAMIC",) * 3, "TABLE16")
+OFTEN = ("CONV2D", "CONV2D", "GEMM", "DYNAMIC_QUANTIZE", *("GEMM_DYNAMIC",) * 3, "TABLE16", "ROPE")
 
 
 def random_model(seed: int, nodes: int = 20) -> Model:

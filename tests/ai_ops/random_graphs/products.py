@@ -29,7 +29,30 @@ def propose_conv2d(b: Builder) -> Proposal:
     return (x, b.weight(filters, *kernel, channels // groups)), attributes
 
 
+def propose_matmul(b: Builder) -> Proposal:
+    """Propose a product with a weight, or with the same tensor turned."""
+    x = b.pick()
+    depth = max(b.shape(x)[-1], 1)
+    turned = b.random.randint(0, 1)
+    columns = b.random.choice((1, 3, 17))
+    lead = b.random.choice(((), (), (1,), (2,)))
+    matrix = (columns, depth) if turned else (depth, columns)
+    other = b.weight(*lead, *matrix)
+    if b.random.random() < 0.4:
+        other, turned, columns = x, 1, b.shape(x)[-2] if len(b.shape(x)) > 1 else 1
+    return (x, other), {"transpose_b": turned, **b.rescaled(columns)}
+
+
+def propose_conv_transpose2d(b: Builder) -> Proposal:
+    (x, w), attributes = propose_conv2d(b)
+    strides = b.random.randint(1, 3), b.random.randint(1, 3)
+    extra = tuple(b.random.randrange(stride) for stride in strides)
+    return (x, w), {**attributes, "strides": strides, "output_padding": extra}
+
+
 PROPOSALS: Proposals = {
     "GEMM": propose_gemm,
     "CONV2D": propose_conv2d,
+    "MATMUL": propose_matmul,
+    "CONV_TRANSPOSE2D": propose_conv_transpose2d,
 }
