@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ai_ops.backends.base import Backend, Kernel
-from ai_ops.backends.native_products import make_gemm
+from ai_ops.backends.native_products import make_gemm, make_gemm_dynamic
 from ai_ops.backends.native_site import NativeSite
 from ai_ops.backends.native_windows import make_conv2d
 from ai_ops.backends.numba_backend import NumbaBackend
@@ -16,6 +16,7 @@ from ai_ops.native.library import NativeKernel, open_variant
 Maker = Callable[[NativeSite], NativeKernel]
 MAKERS: dict[str, Maker] = {
     "GEMM": make_gemm,
+    "GEMM_DYNAMIC": make_gemm_dynamic,
     "CONV2D": make_conv2d,
 }
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ai_ops.arithmetic import Wide
-from ai_ops.backends.native_site import NativeSite, bias_of, elements_of, epilogue_of
+from ai_ops.backends.native_site import PANEL, NativeSite, bias_of, elements_of, epilogue_of
 from ai_ops.dtype import Array, DType
 from ai_ops.graph import Value
 from ai_ops.native.library import NativeKernel, Variant, aligned, call, given
 from ai_ops.native.steps import Members, make_step
+from ai_ops.ops.gemm_dynamic import BIAS_BITS
 
-PANEL = 16
 GROUP_BYTES = 64
 LINE = 64
 NARROW, WIDE, FULL = range(3)
@@ -130,18 +130,22 @@ class Product:
 def make_gemm(site: NativeSite) -> NativeKernel:
     """Make GEMM; weights are packed now, another right operand at each call."""
     x, w = site.inputs
+    product = dense(x, w, bias_of(site.node, w.type.shape[0]))
+    return matrix_kernel(site, product, *elements_of(x.type, w.type.shape[1]))
+
+
+def dense(x: Value, w: Value, raw_bias: Array) -> Product:
+    """Describe the product of rows x (..., K) and w (N, K)."""
     units, depth = w.type.shape
-    product = Product(
+    return Product(
         left=x,
         right=w,
         units=units,
         depth=depth,
         unit_stride=depth,
         offsets=np.zeros(1, np.int64),
-        raw_bias=bias_of(site.node, units),
+        raw_bias=raw_bias,
     )
-    rows_fixed, rows_unit = elements_of(x.type, depth)
-    return matrix_kernel(site, product, rows_fixed, rows_unit)
 
 
 def matrix_kernel(
@@ -150,14 +154,48 @@ def matrix_kernel(
     """Bind `gemm` to rows that lie one after another."""
     if 1 in site.weights:
         product = product.packed(site.variant, site.weights[1])
-    size = row_bytes(site.variant, product.path, product.depth)
-    block_rows = min(max(1, BLOCK_BYTES // (size * TILE_ROWS)), 16) * TILE_ROWS
-    if rows_unit == 0:
-        block_rows = min(block_rows, rows_fixed)
+    block = block_of(site.variant, product, None if rows_unit else rows_fixed)
     step = make_step(
         "gemm_step",
-        {"rows_fixed": rows_fixed, "rows_unit": rows_unit, "block_rows": block_rows},
+        {"rows_fixed": rows_fixed, "rows_unit": rows_unit, "block_rows": block.rows},
         product.members(),
         epilogue_of(site.node, product.filled_bias()),
     )
-    return site.kernel("gemm", step, block_rows * size + product.scratch)
+    return site.kernel("gemm", step, block.size + product.scratch)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """Rows that are put into scratch at once, and the bytes that they take."""
+
+    rows: int
+    size: int
+
+
+def block_of(variant: Variant, product: Product, rows: int | None) -> Block:
+    """Choose a block for some rows, or for a number that is not known yet."""
+    size = row_bytes(variant, product.path, product.depth)
+    most = min(max(1, BLOCK_BYTES // (size * TILE_ROWS)), 16) * TILE_ROWS
+    chosen = most if rows is None else min(most, rows)
+    return Block(rows=chosen, size=chosen * size)
+
+
+def make_gemm_dynamic(site: NativeSite) -> NativeKernel:
+    """Make GEMM_DYNAMIC: GEMM with another end."""
+    q, _, w = site.inputs
+    units, depth = w.type.shape
+    product = dense(q, w, np.zeros(units, np.int32))
+    if 2 in site.weights:
+        product = product.packed(site.variant, site.weights[2])
+    rows_fixed, rows_unit = elements_of(q.type, depth)
+    block = block_of(site.variant, product, None if rows_unit else rows_fixed)
+    fine_bias = np.zeros(product.padded, np.int32)
+    fine_bias[:units] = bias_of(site.node, units)
+    step = make_step(
+        "dynamic_step",
+        {"rows_fixed": rows_fixed, "rows_unit": rows_unit, "block_rows": block.rows},
+        product.members(),
+        epilogue_of(site.node, product.filled_bias(), headroom=BIAS_BITS),
+        {"fine_bias": fine_bias},
+    )
+    return site.kernel("gemm_dynamic", step, block.size + product.scratch)

@@ -12,6 +12,8 @@ from ai_ops.graph import Node, TensorType, Value
 from ai_ops.native.library import NativeKernel, Variant
 from ai_ops.native.steps import Members, Step
 
+PANEL = 16  # columns of a panel: src/micro.h
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NativeSite:
@@ -44,7 +46,7 @@ def elements_of(tensor: TensorType, divisor: int = 1) -> tuple[int, int]:
     return (0, count) if tensor.symbolic else (count, 0)
 
 
-def epilogue_of(node: Node, bias: Array, groups: int = 1) -> Members:
+def epilogue_of(node: Node, bias: Array, groups: int = 1, headroom: int = 0) -> Members:
     """Return the members of `struct epilogue`.
 
     Parameters
@@ -55,21 +57,28 @@ def epilogue_of(node: Node, bias: Array, groups: int = 1) -> Members:
         With the entries that fill up the panels of each group.
     groups : int
         Equal runs of channels that were filled up one by one.
+    headroom : int
+        Bits by which the kernel shifts less than `shifts`.
     """
     multipliers, shifts = node.integers("multipliers"), node.integers("shifts")
+    per_channel = len(multipliers) > 1
+    size = bias.size if per_channel else PANEL
     return {
         "bias": bias,
-        "multiplier": filled(multipliers, 0, groups, bias.size),
-        "shift": filled(shifts, 1, groups, bias.size),
+        "multiplier": filled(multipliers, 0, groups, size),
+        "shift": filled(shifts, 1, groups, size),
+        "channel_step": int(per_channel),
         "minimum": node.integer("minimum"),
         "maximum": node.integer("maximum"),
         "dtype": node.integer("dtype"),
-        "fits": int(all(m <= 1 << s for m, s in zip(multipliers, shifts, strict=True))),
+        "fits": int(
+            all(m <= 1 << (s - headroom) for m, s in zip(multipliers, shifts, strict=True))
+        ),
     }
 
 
 def filled(entries: tuple[int, ...], filler: int, groups: int, size: int) -> Array:
-    """Lay out one entry per channel, or one for all, so that each group fills whole panels."""
+    """Lay out one entry per channel so that each group fills whole panels, or one for all."""
     if len(entries) == 1:
         return np.full(size, entries[0], np.int32)
     result = np.full((groups, size // groups), filler, np.int32)

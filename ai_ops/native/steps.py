@@ -10,7 +10,7 @@ from ai_ops.arithmetic import Wide
 from ai_ops.dtype import Array
 from ai_ops.native.library import address_of
 
-EPILOGUE = ("bias", "multiplier", "shift", "minimum", "maximum", "dtype", "fits")
+EPILOGUE = ("bias", "multiplier", "shift", "channel_step", "minimum", "maximum", "dtype", "fits")
 PRODUCT = (
     "path",
     "x_dtype",
@@ -45,12 +45,27 @@ WINDOW = (
     "y_image",
     "offsets",
 )
+GEMM = ("rows_fixed", "rows_unit", "block_rows", *PRODUCT, *EPILOGUE)
 PARTS: dict[str, tuple[str, ...]] = {"epilogue": EPILOGUE, "product": PRODUCT, "window": WINDOW}
 """Structs that are members of others."""
 
 STRUCTS: dict[str, tuple[str, ...]] = {
     "pack_step": ("groups", *PRODUCT),
-    "gemm_step": ("rows_fixed", "rows_unit", "block_rows", *PRODUCT, *EPILOGUE),
+    "gemm_step": GEMM,
+    "dynamic_step": (*GEMM, "fine_bias"),
+    "matmul_step": (
+        "rows_fixed",
+        "rows_unit",
+        "units_fixed",
+        "units_unit",
+        "block_rows",
+        "rank",
+        "y_sizes",
+        "a_sizes",
+        "b_sizes",
+        *PRODUCT,
+        *EPILOGUE,
+    ),
     "conv_step": (*WINDOW, "groups", *PRODUCT, *EPILOGUE),
     "depthwise_step": (*WINDOW, "x_dtype", "taps", "weights", *EPILOGUE),
     "transpose_step": ("phases", "steps"),

@@ -21,7 +21,7 @@ static void finish_plain(const struct epilogue *end, const int32_t *sums, int64_
     for (int64_t j = 0; j < count; j++) {
         int64_t c = first + j;
         int32_t v = (int32_t)((uint32_t)sums[j] + (uint32_t)end->bias[c]);
-        int64_t r = rescale(v, end->multiplier[c], end->shift[c]);
+        int64_t r = rescale(v, end->multiplier[c * end->channel_step], end->shift[c * end->channel_step]);
         store_element(y, end->dtype, at + j, clamp(r, end->minimum, end->maximum));
     }
 }
@@ -48,9 +48,9 @@ INLINE void finish_panel(const struct epilogue *end, const int32_t *sums, int64_
                          int64_t first, int64_t count, struct target to) {
     __m512i one = _mm512_set1_epi64(1), low_half = _mm512_set1_epi64(0xFFFFFFFF);
     __m512i bias = _mm512_loadu_si512(end->bias + first);
-    __m512i m_even = _mm512_loadu_si512(end->multiplier + first);
+    __m512i m_even = _mm512_loadu_si512(end->multiplier + first * end->channel_step);
     __m512i m_odd = _mm512_srli_epi64(m_even, 32);
-    __m512i shifts = _mm512_loadu_si512(end->shift + first);
+    __m512i shifts = _mm512_loadu_si512(end->shift + first * end->channel_step);
     __m512i s_even = _mm512_and_si512(shifts, low_half), s_odd = _mm512_srli_epi64(shifts, 32);
     __m512i r_even = _mm512_sllv_epi64(one, _mm512_sub_epi64(s_even, one));
     __m512i r_odd = _mm512_sllv_epi64(one, _mm512_sub_epi64(s_odd, one));
@@ -98,10 +98,10 @@ struct lanes {
 
 INLINE struct lanes lanes_of(const struct epilogue *end, int64_t first) {
     __m256i one = _mm256_set1_epi64x(1), top = _mm256_slli_epi64(one, 63);
-    __m256i shifts = _mm256_loadu_si256((const __m256i *)(end->shift + first));
+    __m256i shifts = _mm256_loadu_si256((const __m256i *)(end->shift + first * end->channel_step));
     struct lanes l;
     l.bias = _mm256_loadu_si256((const __m256i *)(end->bias + first));
-    l.m_even = _mm256_loadu_si256((const __m256i *)(end->multiplier + first));
+    l.m_even = _mm256_loadu_si256((const __m256i *)(end->multiplier + first * end->channel_step));
     l.m_odd = _mm256_srli_epi64(l.m_even, 32);
     l.s_even = _mm256_and_si256(shifts, _mm256_set1_epi64x(0xFFFFFFFF));
     l.s_odd = _mm256_srli_epi64(shifts, 32);

@@ -6,11 +6,13 @@
 #include "abi.h"
 
 /* The end of an operator: y = clamp((v*multiplier[c] + 2^(shift[c]-1)) >> shift[c]), in dtype.
- * Arrays have an entry per channel, filled up to whole panels (product.h). */
+ * `bias` has an entry per channel, filled up to whole panels (product.h); so have the others
+ * where channel_step is 1. Where it is 0, one panel's entries, all alike, serve all channels. */
 struct epilogue {
     const int32_t *bias; /* added to the sum first */
     const int32_t *multiplier;
     const int32_t *shift;
+    int64_t channel_step;
     int64_t minimum, maximum;
     int64_t dtype;
     int64_t fits; /* every multiplier is at most 2^shift: a rescaled i32 is an i32 */
@@ -38,6 +40,28 @@ struct pack_step {
 struct gemm_step {
     int64_t rows_fixed, rows_unit;
     int64_t block_rows; /* rows whose operands are put into scratch at once */
+    struct product product;
+    struct epilogue end;
+};
+
+/* GEMM_DYNAMIC: in q (rows, depth), a (rows, 1), w (units, depth); out y. */
+struct dynamic_step {
+    struct gemm_step gemm;
+    const int32_t *fine_bias; /* per column, in 1/256 of the result's unit */
+};
+
+/* MATMUL: in a (..., rows, depth), b; out y (..., rows, units), where b is (..., depth, units) or
+ * (..., units, depth) as the product's strides say; a unit_stride or depth_stride of 0 is the
+ * number of units. Leading dimensions are listed for y, a and b; a size of -1 is n. Scratch: rows,
+ * then, where the step has no panels, those of one matrix and their bias. */
+struct matmul_step {
+    int64_t rows_fixed, rows_unit;
+    int64_t units_fixed, units_unit;
+    int64_t block_rows;
+    int64_t rank;    /* of the leading dimensions, at most 8 */
+    const int64_t *y_sizes;
+    const int64_t *a_sizes;
+    const int64_t *b_sizes;
     struct product product;
     struct epilogue end;
 };

@@ -42,35 +42,78 @@ INLINE tile_fn *tile_of(int64_t path) {
     return path == NARROW ? tile8 : path == WIDE ? tile16 : tile32;
 }
 
-/* Pack one segment of one column; 4 bytes of it lie in every GROUP_BYTES of `to`. */
-INLINE uint32_t pack_run(const struct product *p, const void *w, int64_t from, char *to) {
-    int64_t group = group_of(p->path), width = 4 / group, padded = round_up(p->depth, group);
-    uint32_t sum = 0;
-    for (int64_t k = 0; k < padded; k++) {
-        int64_t v = k < p->depth ? load_element(w, p->w_dtype, from + k * p->depth_stride) : 0;
-        int32_t kept = (int32_t)v;
-        memcpy(to + k / group * GROUP_BYTES + k % group * width, &kept, (size_t)width);
-        sum += (uint32_t)v;
+/* Store one element of a column; `to` is where the column's first lies in its panel. */
+INLINE void pack_element(const int64_t path, char *to, int64_t k, int64_t v) {
+    if (path == NARROW)
+        to[k / 4 * GROUP_BYTES + k % 4] = (char)v;
+    else if (path == WIDE)
+        ((int16_t *)(to + k / 2 * GROUP_BYTES))[k % 2] = (int16_t)v;
+    else
+        *(int32_t *)(to + k * GROUP_BYTES) = (int32_t)v;
+}
+
+/* Pack one segment of `columns` columns, 1 or PANEL; sums of the columns' elements are added to
+ * `sums`. The path and the dtype are constants where this is inlined. */
+INLINE void pack_run(const struct product *p, const int64_t path, const int64_t dtype,
+                     const int64_t columns, const void *w, int64_t from, char *to,
+                     uint32_t *sums) {
+    int64_t padded = round_up(p->depth, group_of(path));
+    for (int64_t k = 0; k < p->depth; k++)
+        for (int64_t j = 0; j < columns; j++) {
+            int64_t at = from + j * p->unit_stride + k * p->depth_stride;
+            int64_t v = load_element(w, dtype, at);
+            pack_element(path, to + j * 4, k, v);
+            sums[j] += (uint32_t)v;
+        }
+    for (int64_t k = p->depth; k < padded; k++)
+        for (int64_t j = 0; j < columns; j++)
+            pack_element(path, to + j * 4, k, 0);
+}
+
+/* Columns that lie side by side are packed together, others one by one. */
+INLINE void pack_segment(const struct product *p, const int64_t path, const int64_t dtype,
+                         int64_t columns, const void *w, int64_t from, char *to,
+                         uint32_t *sums) {
+    if (columns == PANEL && p->unit_stride == 1) {
+        pack_run(p, path, dtype, PANEL, w, from, to, sums);
+        return;
     }
-    return sum;
+    for (int64_t j = 0; j < columns; j++)
+        pack_run(p, path, dtype, 1, w, from + j * p->unit_stride, to + j * 4, sums + j);
+}
+
+static void pack_panel(const struct product *p, int64_t columns, const void *w, int64_t from,
+                       char *to, uint32_t *sums) {
+    int64_t run_bytes = groups_of(p->path, p->depth) * GROUP_BYTES;
+    for (int64_t s = 0; s < p->segments; s++, to += run_bytes) {
+        int64_t at = from + p->w_offsets[s];
+        if (p->path == NARROW)
+            pack_segment(p, NARROW, I8, columns, w, at, to, sums);
+        else if (p->path == WIDE && p->w_dtype == I8)
+            pack_segment(p, WIDE, I8, columns, w, at, to, sums);
+        else if (p->path == WIDE && p->w_dtype == I16)
+            pack_segment(p, WIDE, I16, columns, w, at, to, sums);
+        else
+            pack_segment(p, p->path, p->w_dtype, columns, w, at, to, sums);
+    }
 }
 
 /* Pack w into panels; bias[c] = raw[c] less what the left operand's offset adds to the sums.
  * Columns that fill the last panel are 0. */
 static void pack_panels(const struct product *p, const void *w, const int32_t *raw, void *panels,
                         int32_t *bias) {
-    int64_t run_bytes = groups_of(p->path, p->depth) * GROUP_BYTES;
-    int32_t offset = offset_of(p->path, p->x_dtype);
-    if (p->units % PANEL)
-        memset((char *)panels + (panels_of(p->units) - 1) * panel_bytes_of(p), 0,
-               (size_t)panel_bytes_of(p));
-    for (int64_t c = 0; c < panels_of(p->units) * PANEL; c++) {
-        uint32_t sum = 0;
-        char *to = (char *)panels + c / PANEL * panel_bytes_of(p) + c % PANEL * 4;
-        for (int64_t s = 0; c < p->units && s < p->segments; s++)
-            sum += pack_run(p, w, c * p->unit_stride + p->w_offsets[s], to + s * run_bytes);
-        uint32_t given = raw && c < p->units ? (uint32_t)raw[c] : 0;
-        bias[c] = (int32_t)(given - (uint32_t)offset * sum);
+    uint32_t offset = (uint32_t)offset_of(p->path, p->x_dtype);
+    char *to = panels;
+    for (int64_t c = 0; c < p->units; c += PANEL, to += panel_bytes_of(p)) {
+        uint32_t sums[PANEL] = {0};
+        int64_t columns = least(PANEL, p->units - c);
+        if (columns < PANEL)
+            memset(to, 0, (size_t)panel_bytes_of(p));
+        pack_panel(p, columns, w, c * p->unit_stride, to, sums);
+        for (int64_t j = 0; j < PANEL; j++) {
+            uint32_t given = raw && j < columns ? (uint32_t)raw[c + j] : 0;
+            bias[c + j] = (int32_t)(given - offset * sums[j]);
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 #include "micro.h"
 #include "product.h"
 #include "gemm.h"
+#include "matmul.h"
 #include "conv.h"
 #include "depthwise.h"
 
@@ -18,6 +19,8 @@
 static const struct kernel_entry kernels[] = {
     {"pack_weights", pack_weights},
     {"gemm", gemm},
+    {"gemm_dynamic", gemm_dynamic},
+    {"matmul", matmul},
     {"conv2d", conv2d},
     {"conv_transpose2d", conv_transpose2d},
     {"depthwise", depthwise},
