@@ -8,7 +8,8 @@ import numpy as np
 
 from ai_ops.backends.base import Kernel
 from ai_ops.backends.site import Site, channel_scales, geometry_of, lane_of, owned, same_shape
-from ai_ops.dtype import Array
+from ai_ops.dtype import Array, DType
+from ai_ops.ops.compare import RELATIONS
 from ai_ops.ops.max_pool2d import kernel_of
 
 
@@ -104,15 +105,18 @@ def make_clamp(site: Site) -> Kernel:
 
 def make_table8(site: Site) -> Kernel:
     """Make TABLE8, indexed by the input's bytes."""
-    loop, narrow = site.loops["table8"], lane_of(*site.outputs)
     # The table begins at the smallest x; the bytes of x begin at 0.
-    table = np.roll(
-        np.array(site.node.integers("table"), narrow), site.inputs[0].type.dtype.minimum
-    )
+    table = np.array(site.node.integers("table"), lane_of(*site.outputs))
+    return _looked_up(site, np.roll(table, site.inputs[0].type.dtype.minimum))
+
+
+def _looked_up(site: Site, table: Array) -> Kernel:
+    """Take every byte of x to the entry of `table` (256,) at its unsigned value."""
+    loop = site.loops["table8"]
 
     def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
         x = owned(arrays[0].view(np.uint8), np.dtype(np.uint8))
-        y = np.empty(x.shape, narrow)
+        y = np.empty(x.shape, table.dtype)
         loop(x.reshape(-1), table, y.reshape(-1))
         return (y,)
 
@@ -130,5 +134,61 @@ def make_argmax(site: Site) -> Kernel:
         y = np.empty((*x.shape[:axis], *x.shape[axis + 1 :]) or (1,), np.int32)
         loop(x.reshape(outer, -1, inner), y.reshape(outer, inner))
         return (y,)
+
+    return run
+
+
+def make_divide(site: Site) -> Kernel:
+    """Make DIVIDE; a repeated operand is spread out first."""
+    loop, lane, narrow = site.loops["divide"], lane_of(*site.inputs), lane_of(*site.outputs)
+    names = ("shift", "rounding", "minimum", "maximum")
+    arguments = tuple(site.node.integer(name) for name in names)
+
+    def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        a, b = same_shape(arrays, lane)
+        y = np.empty(a.shape, narrow)
+        loop(a.reshape(-1), b.reshape(-1), *arguments, y.reshape(-1))
+        return (y,)
+
+    return run
+
+
+def make_bit_length(site: Site) -> Kernel:
+    """Make BIT_LENGTH: a look-up by the input's byte, or a search for each wider element."""
+    x = site.inputs[0].type.dtype
+    if x.itemsize == 1:
+        # In the order of the bytes: those from 128 on are negative in i8.
+        values = [byte if byte <= x.maximum else byte - 256 for byte in range(256)]
+        table = np.array([max(1, abs(value).bit_length()) for value in values], np.int16)
+        return _looked_up(site, table)
+    loop, lane = site.loops["bit_length"], DType.I32.numpy
+
+    def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        wide = owned(arrays[0], lane)
+        y = np.empty(wide.shape, np.int16)
+        loop(wide.reshape(-1), y.reshape(-1))
+        return (y,)
+
+    return run
+
+
+def make_sign(site: Site) -> Kernel:
+    """Make NEGATE or ABS in the dtype itself: only its smallest element would wrap."""
+    least = site.inputs[0].type.dtype.minimum + 1
+    change = np.negative if site.node.operator == "NEGATE" else np.absolute
+
+    def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        return (change(np.maximum(arrays[0], least)),)
+
+    return run
+
+
+def make_compare(site: Site) -> Kernel:
+    """Make COMPARE in the narrowest type that holds both operands."""
+    relation, lane = RELATIONS[site.node.integer("relation")], lane_of(*site.inputs)
+
+    def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        a, b = (array.astype(lane, copy=False) for array in arrays)
+        return (relation(a, b).view(np.uint8),)
 
     return run

@@ -12,18 +12,28 @@ from typing import cast
 
 import numpy as np
 
-from ai_ops.backends import kernels
+from ai_ops.backends import kernels, line_kernels, matrix_kernels
 from ai_ops.backends.base import Kernel
 from ai_ops.backends.elementwise import (
     make_argmax,
+    make_bit_length,
     make_clamp,
+    make_compare,
+    make_divide,
     make_mul,
     make_pool,
     make_rescale,
+    make_sign,
     make_sum,
     make_table8,
 )
-from ai_ops.backends.products import make_conv2d, make_gemm
+from ai_ops.backends.lines import make_mean, make_reduced_sum, make_suppression
+from ai_ops.backends.products import (
+    make_conv2d,
+    make_conv_transpose2d,
+    make_gemm,
+    make_matmul,
+)
 from ai_ops.backends.reference import ReferenceBackend
 from ai_ops.backends.site import Loop, Site
 from ai_ops.dtype import Array
@@ -43,7 +53,21 @@ COMPILED = (
     "clamp",
     "table8",
     "argmax",
+    "matmul",
+    "conv_transpose2d",
+    "divide",
+    "bit_length",
+    "sum_lines",
+    "mean_lines",
+    "suppress",
 )
+SOURCES = (kernels, matrix_kernels, line_kernels)
+
+
+def source_of(name: str) -> Loop:
+    """Return a loop uncompiled."""
+    (found,) = (vars(module)[name] for module in SOURCES if name in vars(module))
+    return cast("Loop", found)
 
 
 def compile_loop(name: str) -> Loop:
@@ -53,7 +77,7 @@ def compile_loop(name: str) -> Loop:
     """
     import numba
 
-    function = getattr(kernels, name)
+    function = source_of(name)
     try:
         return cast("Loop", numba.njit(nogil=True, cache=True)(function))
     except RuntimeError:
@@ -73,6 +97,16 @@ MAKERS: dict[str, Maker] = {
     "CLAMP": make_clamp,
     "TABLE8": make_table8,
     "ARGMAX": make_argmax,
+    "MATMUL": make_matmul,
+    "CONV_TRANSPOSE2D": make_conv_transpose2d,
+    "NEGATE": make_sign,
+    "ABS": make_sign,
+    "COMPARE": make_compare,
+    "DIVIDE": make_divide,
+    "BIT_LENGTH": make_bit_length,
+    "SUM": make_reduced_sum,
+    "MEAN": make_mean,
+    "NON_MAX_SUPPRESSION": make_suppression,
 }
 
 

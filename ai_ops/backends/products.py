@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from ai_ops.arithmetic import Wide
 from ai_ops.backends.base import Kernel
+from ai_ops.backends.kernels import FEW_CHANNELS
 from ai_ops.backends.site import Site, channel_scales, geometry_of, lane_of, owned
 from ai_ops.dtype import Array, DType
 from ai_ops.graph import Node
@@ -112,6 +115,63 @@ def make_depthwise(site: Site) -> Kernel:
         w = arrange(arrays[1]) if fixed is None else fixed
         y = np.empty((x.shape[0], *pixel_shape), narrow)
         loop(owned(x, lane), w, geometry, *arguments, y)
+        return (y,)
+
+    return run
+
+
+def make_matmul(site: Site) -> Kernel:
+    """Make MATMUL over pairs of matrices, the second one turned so that both are read along K."""
+    loop, node = site.loops["matmul"], site.node
+    turned = node.integer("transpose_b") == 1
+    columns = site.outputs[0].type.shape[-1]
+    per_tensor = len(node.integers("multipliers")) == 1
+    fixed = None if per_tensor else channel_scales(node, columns)
+    lane, narrow = lane_of(*site.inputs), _sum_lane(site)
+
+    def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        a = owned(arrays[0], lane)
+        b = owned(arrays[1] if turned else arrays[1].swapaxes(-1, -2), lane)
+        lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        which = [np.arange(prod(m.shape[:-2])).reshape(m.shape[:-2]) for m in (a, b)]
+        pairs = np.stack([np.broadcast_to(index, lead).reshape(-1) for index in which], axis=-1)
+        y = np.empty((*lead, a.shape[-2], b.shape[-2]), narrow)
+        loop(
+            a.reshape(-1, *a.shape[-2:]),
+            b.reshape(-1, *b.shape[-2:]),
+            pairs,
+            *(fixed or channel_scales(node, b.shape[-2])),
+            y.reshape(-1, *y.shape[-2:]),
+        )
+        return (y,)
+
+    return run
+
+
+def make_conv_transpose2d(site: Site) -> Kernel:
+    """Make CONV_TRANSPOSE2D, with the filters of a group last or, where they are few, first."""
+    filters, height, width, depth = site.inputs[1].type.shape
+    groups = site.node.integer("groups")
+    each = filters // groups
+    deep = int(each < FEW_CHANNELS and depth >= each)
+    loop = site.loops["conv_transpose2d"]
+    arguments = (geometry_of(site.node, dilations_of(site.node)), deep)
+    scales = channel_scales(site.node, filters)
+    lane, narrow = lane_of(*site.inputs), _sum_lane(site)
+    pixel_shape = site.outputs[0].type.shape[1:]
+
+    def arrange(w: Array) -> Array:
+        grouped = w.reshape(groups, each, height, width, depth)
+        order = (2, 3, 0, 1, 4) if deep else (2, 3, 0, 4, 1)
+        return np.array(grouped.transpose(order), lane, order="C")
+
+    fixed = arrange(site.weights[1]) if 1 in site.weights else None
+
+    def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        x = owned(arrays[0], lane)
+        w = arrange(arrays[1]) if fixed is None else fixed
+        y = np.empty((x.shape[0], *pixel_shape), narrow)
+        loop(x, w, *arguments, *scales, y)
         return (y,)
 
     return run

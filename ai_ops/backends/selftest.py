@@ -12,6 +12,7 @@ from blake3 import blake3
 from ai_ops.backends.base import Backend
 from ai_ops.backends.reference import ReferenceBackend
 from ai_ops.backends.selftest_case import Case, rescaled
+from ai_ops.backends.selftest_lines import LINE_CASES
 from ai_ops.backends.selftest_sequences import SEQUENCE_CASES
 from ai_ops.dtype import Array, DType
 from ai_ops.errors import AiOpsError, BackendFault
@@ -20,6 +21,7 @@ from ai_ops.operators import OPERATORS, make_node
 
 # i8: 131,071 * 128 * 128 = 2^31 - 16,384, the deepest product an accumulator holds.
 DEEPEST = 131_071
+UNITS = 3  # of a symbolic dimension
 
 
 def _gemm(rows: int, depth: int, units: int, x: DType, out: DType, shift: int) -> Case:
@@ -97,6 +99,7 @@ CASES = (
         types=((DType.I8, (7, 99)),),
     ),
     *SEQUENCE_CASES,
+    *LINE_CASES,
 )
 
 
@@ -139,9 +142,9 @@ def _check_case(backend: Backend, case: Case, number: int) -> None:
 
 def _fill(value: Value, pattern: str, seed: int) -> Array:
     """Make one input; in "mixed" the first input is lowest and the others highest."""
-    shape, dtype = value.type.shape, value.type.dtype
+    shape, dtype = value.type.concrete(UNITS), value.type.dtype
     if pattern == "random":
-        size = value.type.size(1)
+        size = value.type.size(UNITS)
         drawn = blake3(seed.to_bytes(4, "little")).digest(length=size)
         elements = np.frombuffer(drawn, dtype.numpy).reshape(shape)
         return np.clip(elements, value.minimum, value.maximum).astype(dtype.numpy)

@@ -10,22 +10,15 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
-from ai_ops.backends import BACKENDS, CHOICES, kernels, select_backend
-from ai_ops.backends.numba_backend import COMPILED, NumbaBackend, compile_loop
+from ai_ops.backends import BACKENDS, CHOICES, select_backend
+from ai_ops.backends.numba_backend import COMPILED, NumbaBackend, compile_loop, source_of
 from ai_ops.backends.selftest import check_backend
-from ai_ops.backends.site import Loop
 from ai_ops.errors import BackendFault
 from ai_ops.executor import load
 from ai_ops.model import encode_model, head_of
 from ai_ops.validate import DEFAULT_LIMITS, validate
 from tests.ai_ops.models import lenet
 from tests.support.backends import started
-
-
-def plain(name: str) -> Loop:
-    """Leave a loop uncompiled."""
-    loop: Loop = getattr(kernels, name)
-    return loop
 
 
 @pytest.mark.parametrize("name", [name for name in BACKENDS if name != "reference"])
@@ -87,7 +80,7 @@ def test_a_machine_without_any_compiler_runs_the_reference(
 
 def test_the_loops_are_plain_python_too() -> None:
     """What numba compiles means the same without it."""
-    check_backend(NumbaBackend(plain))
+    check_backend(NumbaBackend(source_of))
 
 
 def test_where_no_cache_can_be_written_loops_are_compiled_anew(
