@@ -12,7 +12,7 @@ from ai_ops.backends.reference import ReferenceBackend
 from ai_ops.backends.selftest import check_backend
 from ai_ops.errors import BackendFault
 
-__all__ = ["BACKENDS", "CHOICES", "Backend", "select_backend"]
+__all__ = ["BACKENDS", "CHOICES", "OPTIONAL_BACKENDS", "Backend", "select_backend"]
 
 BACKENDS: dict[str, Callable[[], Backend]] = {
     "native-vnni": partial(NativeBackend, "vnni"),
@@ -30,6 +30,16 @@ CHOICES: dict[str, tuple[str, ...]] = {
 """Names that mean the first of several that works here."""
 
 
+def _start_gpu() -> Backend:
+    from ai_ops.backends.gpu.backend import start_gpu  # CuPy takes 0.3 s to import
+
+    return start_gpu()
+
+
+OPTIONAL_BACKENDS: dict[str, Callable[[], Backend]] = {"gpu": _start_gpu}
+"""Never chosen unless named."""
+
+
 def select_backend(
     name: str | None = None, on_fault: Callable[[str], None] | None = None
 ) -> Backend:
@@ -38,7 +48,8 @@ def select_backend(
     Parameters
     ----------
     name : str, optional
-        One of `BACKENDS` or `CHOICES`; without it the fastest that works here.
+        One of `BACKENDS`, `CHOICES` or `OPTIONAL_BACKENDS`; without it the fastest of `BACKENDS`
+        that works here.
     on_fault : callable, optional
         Told why a faster backend was passed over.
 
@@ -47,11 +58,11 @@ def select_backend(
     BackendFault
         The named backend is unknown or does not work here.
     """
-    if name in BACKENDS:
+    if name in BACKENDS or name in OPTIONAL_BACKENDS:
         return _start(name)
     candidates = tuple(BACKENDS) if name is None else CHOICES.get(name, ())
     if not candidates:
-        known = ", ".join((*BACKENDS, *CHOICES))
+        known = ", ".join((*BACKENDS, *CHOICES, *OPTIONAL_BACKENDS))
         raise BackendFault(f"there is no backend {name!r}; there are {known}")
     reasons = []
     for candidate in candidates:
@@ -66,7 +77,7 @@ def select_backend(
 
 def _start(name: str) -> Backend:
     try:
-        backend = BACKENDS[name]()
+        backend = (BACKENDS | OPTIONAL_BACKENDS)[name]()
     except BackendFault:
         raise
     except Exception as error:

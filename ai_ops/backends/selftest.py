@@ -67,11 +67,14 @@ CASES = (
     _gemm(37, 70, 19, DType.I8, DType.I8, 40),
     _gemm(37, 31, 19, DType.I8, DType.I8, 40),  # wide
     _gemm(5, 65, 3, DType.I16, DType.I16, 40),
+    _gemm(130, 192, 140, DType.I8, DType.I8, 40),  # several tiles, aligned rows
     _conv(9, 8, 5, 3, 1, 1, 1),  # deep
+    _conv(9, 16, 20, 3, 1, 1, 1),  # deep, aligned taps
     _conv(8, 1, 6, 5, 1, 1, 2),  # deep, one channel
     _conv(9, 3, 16, 3, 1, 1, 1),  # wide
     _conv(9, 6, 4, 3, 1, 2, 1),  # dilated
     _conv(9, 6, 6, 3, 6, 1, 1),  # depthwise
+    _conv(9, 8, 8, 3, 8, 1, 2),  # depthwise, four channels at a time
     _conv(9, 6, 4, 3, 2, 1, 1),  # grouped
     _pool("MAX_POOL2D"),
     _pool("AVG_POOL2D", count_padding=0),

@@ -1,0 +1,129 @@
+"""The `gpu` backend itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ai_ops.backends.base import Kernel, Program, Runner
+from ai_ops.backends.gpu.device import Device, Place
+from ai_ops.backends.gpu.job import Job, Tensor
+from ai_ops.backends.gpu.lowering import LOWERINGS
+from ai_ops.backends.gpu.resident import Cache, Resident
+from ai_ops.backends.gpu.runner import GpuRunner, read_tensor
+from ai_ops.backends.gpu.schedule import located, prepared, up
+from ai_ops.backends.reference import ReferenceBackend
+from ai_ops.dtype import Array
+from ai_ops.errors import BackendFault
+from ai_ops.graph import SYMBOLIC, Node, Value
+
+DEFAULT_CAPACITY = 8 * 2**30
+"""Bytes of the device that models and their runs may take."""
+
+
+class GpuBackend:
+    """Kernels on a device; operators without one run on the host in between.
+
+    Parameters
+    ----------
+    device : Device
+    capacity : int
+        Bytes that weights and runs may take; the least recently used models go first.
+    """
+
+    name = "gpu"
+
+    def __init__(self, device: Device, capacity: int = DEFAULT_CAPACITY) -> None:
+        self.device = device
+        self.cache = Cache(capacity)
+        self.reference = ReferenceBackend()
+
+    def compile(self, program: Program) -> Runner:
+        """Make a runner of a whole model; its weights go to the device with the first call."""
+        return GpuRunner(program, self, self.device, self.cache, LOWERINGS)
+
+    def prepare(
+        self,
+        node: Node,
+        inputs: tuple[Value, ...],
+        outputs: tuple[Value, ...],
+        weights: Mapping[int, Array],
+    ) -> Kernel:
+        """Make the kernel of one node: for tracing and for tests."""
+        if node.operator not in LOWERINGS:
+            return self.reference.prepare(node, inputs, outputs, weights)
+        return SingleNode(self.device, node, inputs, outputs, weights)
+
+
+class SingleNode:
+    """One node on the device; inputs and outputs travel with every call."""
+
+    def __init__(
+        self,
+        device: Device,
+        node: Node,
+        inputs: tuple[Value, ...],
+        outputs: tuple[Value, ...],
+        weights: Mapping[int, Array],
+    ) -> None:
+        self.node = node
+        self.inputs = inputs
+        self.outputs = outputs
+        self.weights = dict(weights)
+        self.resident = Resident(device)
+        self.device = device
+
+    def __call__(self, arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        """Compute the node."""
+        n = units_of(self.inputs, arrays)
+        types = [(array.shape, value) for array, value in zip(arrays, self.inputs, strict=True)]
+        types += [(value.type.concrete(n), value) for value in self.outputs]
+        sizes = [int(np.prod(shape)) * value.type.dtype.itemsize for shape, value in types]
+        memory = self.device.allocate(sum(up(size) for size in sizes))
+        queue = self.device.queue()
+        tensors = []
+        address = memory.address
+        for (shape, value), size in zip(types, sizes, strict=True):
+            place = Place(address=address, moving=True)
+            tensors.append(Tensor(dtype=value.type.dtype, shape=shape, locate=located(place)))
+            address += up(size)
+        for tensor, array in zip(tensors, arrays, strict=False):
+            queue.upload(tensor.place.address, np.ascontiguousarray(array).data.cast("B"))
+        count = len(self.inputs)
+        job = Job(
+            node=self.node,
+            values=self.inputs,
+            inputs=tuple(tensors[:count]),
+            outputs=tuple(tensors[count:]),
+            weights=self.weights,
+            keep=self.resident.keep,
+        )
+        for action in prepared([*LOWERINGS[self.node.operator](job)], memory.size):
+            queue.launch(action, 1)  # type: ignore[arg-type]  # no lowering makes host steps
+        return tuple(read_tensor(queue, tensor, 0).copy() for tensor in job.outputs)
+
+
+def units_of(values: tuple[Value, ...], arrays: tuple[Array, ...]) -> int:
+    """Return n, as the inputs' shapes tell it."""
+    for value, array in zip(values, arrays, strict=True):
+        if SYMBOLIC in value.type.shape:
+            return int(array.shape[value.type.shape.index(SYMBOLIC)])
+    return 1
+
+
+def start_gpu() -> GpuBackend:
+    """Return the backend on this machine's card.
+
+    Raises
+    ------
+    BackendFault
+        CuPy, a card or its driver is missing.
+    """
+    try:
+        from ai_ops.backends.gpu.cuda import CupyDevice
+    except ImportError as error:
+        raise BackendFault(
+            f"the gpu backend needs CuPy ({error}): pip install 'engram-node[gpu]'"
+        ) from error
+    return GpuBackend(CupyDevice())

@@ -1,0 +1,201 @@
+"""Lowering of operators that sum products: GEMM, GEMM_DYNAMIC, MATMUL, CONV2D."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ai_ops.backends.gpu.device import NOWHERE, Launch, Place
+from ai_ops.backends.gpu.job import Job, Tensor, blocks_for, clamp_of, over_elements
+from ai_ops.dtype import Array, DType
+
+TILE = 128
+SLICE = 64
+ALIGNED = 16
+NARROW = 8
+"""Up to so many rows one warp computes one column; tensor cores would idle."""
+
+
+def lower_gemm(job: Job) -> list[Launch]:
+    """GEMM and GEMM_DYNAMIC."""
+    x, w = job.inputs[0], job.inputs[-1]
+    (y,) = job.outputs
+    units, depth = w.shape
+    rows = x.elements // depth
+    dynamic = job.node.operator == "GEMM_DYNAMIC"
+    row_scales = job.inputs[1].place if dynamic else NOWHERE
+    if not x.dtype is w.dtype is DType.I8:
+        return [_any_product(job, x, w, (rows, units, depth), (depth, 1, depth, 1))]
+    position = len(job.inputs) - 1
+    kept = position in job.weights
+    place, stride = (
+        (job.keep("rows", lambda: padded_rows(job.weights[position])), up(depth, SLICE))
+        if kept
+        else (w.place, depth)
+    )
+    places = (x.place, place, job.scales(units), y.place, row_scales)
+    names = "_dynamic" if dynamic else ""
+    head = (rows, units, depth, y.dtype.code, *clamp_of(job.node))
+    if kept and rows <= NARROW:
+        each = 1 if rows == 1 else 4
+        groups = blocks_for(rows, each)
+        return [
+            Launch(
+                kernel=f"narrow{names}_{'one' if each == 1 else 'four'}",
+                blocks=groups * blocks_for(units, 4),
+                threads=128,
+                pointers=places,
+                integers=(*head, stride, groups),
+            )
+        ]
+    aligned = depth % ALIGNED == 0
+    if dynamic and not kept:
+        aligned = aligned and stride % ALIGNED == 0
+    kernel = f"product{names}_{'rows' if aligned else 'strided'}"
+    strides = (depth, 1, stride, 1)
+    return [tiled(kernel, places, head, strides, batch=1, y_stride=units)]
+
+
+def tiled(
+    kernel: str,
+    places: tuple[Place, ...],
+    head: tuple[int, ...],
+    strides: tuple[int, int, int, int],
+    *,
+    batch: int,
+    y_stride: int,
+    patches: tuple[int, ...] = (0,) * 13,
+    groups: int = 1,
+) -> Launch:
+    """Launch a kernel of kernels/tensorcore.cuh.
+
+    Parameters
+    ----------
+    head : tuple of int
+        Rows, columns, depth, dtype of y, low, high.
+    strides : tuple of int
+        Row and depth stride of x, then of w.
+    batch : int
+        Matrices, or groups of a convolution.
+    y_stride : int
+        Elements of y from row to row.
+    patches : tuple of 13 int
+        Geometry of a convolution.
+    """
+    tiles = (blocks_for(head[0], TILE), blocks_for(head[1], TILE))
+    return Launch(
+        kernel=kernel,
+        blocks=tiles[0] * tiles[1] * batch,
+        threads=128,
+        pointers=places,
+        integers=(*head, *tiles, *strides, *patches, groups, y_stride),
+    )
+
+
+def _any_product(
+    job: Job,
+    x: Tensor,
+    w: Tensor,
+    sizes: tuple[int, int, int],
+    strides: tuple[int, int, int, int],
+    batch: int = 1,
+    offsets: tuple[Place, Place] = (NOWHERE, NOWHERE),
+) -> Launch:
+    (y,) = job.outputs
+    integers = (
+        *sizes,
+        y.dtype.code,
+        *clamp_of(job.node),
+        x.dtype.code,
+        w.dtype.code,
+        *strides,
+        batch,
+    )
+    places = (x.place, w.place, job.scales(sizes[1]), y.place, NOWHERE, *offsets)
+    return over_elements("product_any", y.elements, places, integers)
+
+
+def lower_conv2d(job: Job) -> list[Launch]:
+    """CONV2D: tensor cores, or 4-way dot products where groups are narrow."""
+    x, w = job.inputs
+    (y,) = job.outputs
+    filters, height, width, depth = w.shape
+    groups = job.node.integer("groups")
+    own = filters // groups
+    fast = x.dtype is w.dtype is DType.I8 and 1 in job.weights
+    if fast and (groups == 1 or (depth >= SLICE and own >= SLICE)):
+        return [_patches(job, groups)]
+    table = job.scales(filters)
+    words = -(-depth // 4)
+    if fast and own == depth == 1 and filters % 4 == 0:
+        place = job.keep("taps", lambda: packed_taps(job.weights[1]))
+        kernel, elements = "convolve_depthwise", y.elements // 4
+    elif fast:
+        place = job.keep("words", lambda: packed_words(job.weights[1]))
+        kernel, elements = "convolve_grouped", y.elements
+    else:
+        place, kernel, elements = w.place, "convolve_any", y.elements
+    top, left, _, _ = job.node.integers("padding")
+    integers = (
+        *(y.elements, y.dtype.code, *clamp_of(job.node), x.dtype.code, w.dtype.code),
+        *x.shape[1:],
+        *(depth, filters, own, height, width),
+        *(*job.node.integers("strides"), *job.node.integers("dilations"), top, left),
+        *(y.shape[1], y.shape[2], words),
+    )
+    return [over_elements(kernel, elements, (x.place, place, table, y.place), integers)]
+
+
+def _patches(job: Job, groups: int) -> Launch:
+    x, w = job.inputs
+    (y,) = job.outputs
+    filters, height, width, depth = w.shape
+    deep = height * width * depth
+    top, left, _, _ = job.node.integers("padding")
+    patches = (
+        *x.shape[1:],
+        *(depth, width),
+        *job.node.integers("strides"),
+        *job.node.integers("dilations"),
+        *(top, left, y.shape[1], y.shape[2]),
+    )
+    place = job.keep("rows", lambda: padded_rows(job.weights[1].reshape(filters, deep)))
+    aligned = depth % ALIGNED == 0
+    return tiled(
+        "product_patches" if aligned else "product_pixels",
+        (x.place, place, job.scales(filters), y.place),
+        (y.elements // filters, filters // groups, deep, y.dtype.code, *clamp_of(job.node)),
+        (0, 0, up(deep, SLICE), 1),
+        batch=groups,
+        y_stride=filters,
+        patches=patches,
+        groups=groups,
+    )
+
+
+def up(size: int, multiple: int) -> int:
+    """Round up to a multiple."""
+    return -(-size // multiple) * multiple
+
+
+def padded_rows(w: Array) -> Array:
+    """Return w (N, K) with rows padded by zeros to a multiple of 64 bytes."""
+    rows, depth = w.shape
+    result = np.zeros((rows, up(depth, SLICE)), np.int8)
+    result[:, :depth] = w
+    return result
+
+
+def packed_taps(w: Array) -> Array:
+    """Return w (C, KH, KW, 1) as (taps / 4, C, 4), taps padded by zeros."""
+    channels = w.shape[0]
+    taps = w.reshape(channels, -1)
+    result = np.zeros((channels, up(taps.shape[1], 4)), np.int8)
+    result[:, : taps.shape[1]] = taps
+    return np.ascontiguousarray(result.reshape(channels, -1, 4).transpose(1, 0, 2))
+
+
+def packed_words(w: Array) -> Array:
+    """Return w (O, KH, KW, I) with I padded by zeros to a multiple of 4."""
+    result = np.zeros((*w.shape[:3], up(w.shape[3], 4)), np.int8)
+    result[..., : w.shape[3]] = w
+    return result
