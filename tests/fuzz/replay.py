@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from ai_ops.backends import select_backend
 from ai_ops.operators import OPERATORS
+from tests.fuzz.backends import start
 from tests.fuzz.cases import from_vector, make_case, to_vector
 from tests.fuzz.check import difference, expected_of
 
@@ -49,7 +49,7 @@ def vectors(operator: str, cases: int, seed: int) -> Iterator[dict[str, Any]]:
 
 def run(path: Path, names: list[str]) -> tuple[int, list[str]]:
     """Run every case on the named backends; returns passes and failures."""
-    backends = [select_backend(name) for name in names if name != "reference"]
+    backends = [start(name) for name in names if name != "reference"]
     passed, failures = 0, []
     for line in path.read_text(encoding="utf-8").splitlines():
         vector = json.loads(line)

@@ -9,8 +9,8 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
 
-from ai_ops.backends import select_backend
 from ai_ops.backends.base import Backend
+from tests.fuzz.backends import start
 from tests.fuzz.cases import Case, make_case, to_vector
 from tests.fuzz.check import difference, expected_of, smallest
 
@@ -58,7 +58,7 @@ class Tally:
 
 @cache
 def backends_of(names: tuple[str, ...]) -> tuple[Backend, ...]:
-    return tuple(select_backend(name) for name in names)
+    return tuple(start(name) for name in names)
 
 
 def run_block(operator: str, seed: int, start: int, count: int, names: tuple[str, ...]) -> Tally:
