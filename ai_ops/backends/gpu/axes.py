@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from math import prod
 
-from ai_ops.backends.gpu.device import Launch
-from ai_ops.backends.gpu.job import Job, over_elements
+from ai_ops.backends.gpu.device import NOWHERE, Launch
+from ai_ops.backends.gpu.job import Job, clamp_of, over_elements, over_rows
+from ai_ops.backends.gpu.movement import strides_of
 
+REDUCTIONS = {"SUM": 0, "MEAN": 1, "MAX": 2, "MIN": 3}
+RANK = 8
 LONG_ROW = 256
 """From so many elements on a row gets a block instead of a thread."""
 
@@ -45,3 +48,25 @@ def lower_argmax(job: Job) -> list[Launch]:
             )
         ]
     return [over_elements("argmax_axis", y.elements, places, integers)]
+
+
+def lower_reduction(job: Job) -> list[Launch]:
+    """SUM, MEAN, MAX and MIN: one block for each result."""
+    (x,), (y,) = job.inputs, job.outputs
+    node = job.node
+    steps = strides_of(x.shape)
+    axes = sorted(node.integers("axes"))
+    kept = [at for at in range(len(x.shape)) if at not in axes]
+    clamp, table, channels = (y.dtype.minimum, y.dtype.maximum), NOWHERE, 1
+    if node.operator == "SUM":
+        clamp, channels = clamp_of(node), len(node.integers("multipliers"))
+        table = job.scales(channels)
+    integers = [
+        *(prod(x.shape[at] for at in axes), x.dtype.code, y.dtype.code),
+        *(REDUCTIONS[node.operator], *clamp, channels, len(kept), len(axes)),
+    ]
+    for chosen in (kept, axes):
+        for source in (x.shape, steps):
+            integers += [*(source[at] for at in chosen), *(1,) * (RANK - len(chosen))]
+    places = (x.place, table, y.place)
+    return [over_rows("reduce_axes", y.elements, integers[0], places, tuple(integers))]

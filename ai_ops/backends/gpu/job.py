@@ -118,3 +118,15 @@ def over_elements(
         pointers=pointers,
         integers=integers,
     )
+
+
+def over_rows(
+    kernel: str,
+    rows: int,
+    size: int,
+    pointers: tuple[Place, ...],
+    integers: tuple[int, ...],
+) -> Launch:
+    """Launch one block for each row of `size` elements, about four elements a thread."""
+    threads = min(max(1 << (-(-size // 4) - 1).bit_length(), 32), ELEMENT_THREADS)
+    return Launch(kernel=kernel, blocks=rows, threads=threads, pointers=pointers, integers=integers)

@@ -1,6 +1,8 @@
-"""Lowering of operators that sum products: GEMM, GEMM_DYNAMIC, MATMUL, CONV2D."""
+"""Lowering of operators that sum products: dense layers, matrices, convolutions."""
 
 from __future__ import annotations
+
+from math import prod
 
 import numpy as np
 
@@ -48,8 +50,6 @@ def lower_gemm(job: Job) -> list[Launch]:
             )
         ]
     aligned = depth % ALIGNED == 0
-    if dynamic and not kept:
-        aligned = aligned and stride % ALIGNED == 0
     kernel = f"product{names}_{'rows' if aligned else 'strided'}"
     strides = (depth, 1, stride, 1)
     return [tiled(kernel, places, head, strides, batch=1, y_stride=units)]
@@ -114,35 +114,90 @@ def _any_product(
     return over_elements("product_any", y.elements, places, integers)
 
 
+def lower_matmul(job: Job) -> list[Launch]:
+    """MATMUL: one matrix of the batch after another along the grid."""
+    x, w = job.inputs
+    (y,) = job.outputs
+    rows, columns = y.shape[-2:]
+    depth = x.shape[-1]
+    transposed = bool(job.node.integer("transpose_b"))
+    batch = y.elements // (rows * columns)
+    lead = y.shape[:-2]
+    strides = (depth, 1, *((depth, 1) if transposed else (1, columns)))
+    offsets = (NOWHERE, NOWHERE)
+    if batch > 1:
+        shapes = (lead, x.shape, w.shape)
+        offsets = (
+            job.keep(f"x offsets {shapes}", lambda: matrix_offsets(x.shape, lead)),
+            job.keep(f"w offsets {shapes}", lambda: matrix_offsets(w.shape, lead)),
+        )
+    if not x.dtype is w.dtype is DType.I8:
+        return [_any_product(job, x, w, (rows, columns, depth), strides, batch, offsets)]
+    aligned = transposed and depth % ALIGNED == 0
+    return [
+        tiled(
+            "product_rows" if aligned else "product_strided",
+            (x.place, w.place, job.scales(columns), y.place, NOWHERE, *offsets),
+            (rows, columns, depth, y.dtype.code, *clamp_of(job.node)),
+            strides,
+            batch=batch,
+            y_stride=columns,
+        )
+    ]
+
+
+def matrix_offsets(shape: tuple[int, ...], lead: tuple[int, ...]) -> Array:
+    """Return where each matrix of a batch begins, in elements, leading dimensions repeated."""
+    own = shape[:-2]
+    begins = np.arange(prod(own), dtype=np.int64) * (shape[-2] * shape[-1])
+    return np.ascontiguousarray(np.broadcast_to(begins.reshape(own), lead)).reshape(-1)
+
+
+def lower_conv_transpose2d(job: Job) -> list[Launch]:
+    """CONV_TRANSPOSE2D."""
+    x, w = job.inputs
+    (y,) = job.outputs
+    fast = x.dtype is w.dtype is DType.I8 and 1 in job.weights
+    words = -(-w.shape[3] // 4) if fast else 0
+    place = job.keep("words", lambda: packed_words(job.weights[1])) if fast else w.place
+    return [_windowed(job, "convolve_transposed", place, words, y.elements)]
+
+
 def lower_conv2d(job: Job) -> list[Launch]:
     """CONV2D: tensor cores, or 4-way dot products where groups are narrow."""
     x, w = job.inputs
     (y,) = job.outputs
-    filters, height, width, depth = w.shape
+    filters, _, _, depth = w.shape
     groups = job.node.integer("groups")
     own = filters // groups
     fast = x.dtype is w.dtype is DType.I8 and 1 in job.weights
     if fast and (groups == 1 or (depth >= SLICE and own >= SLICE)):
         return [_patches(job, groups)]
-    table = job.scales(filters)
     words = -(-depth // 4)
     if fast and own == depth == 1 and filters % 4 == 0:
         place = job.keep("taps", lambda: packed_taps(job.weights[1]))
-        kernel, elements = "convolve_depthwise", y.elements // 4
-    elif fast:
+        return [_windowed(job, "convolve_depthwise", place, words, y.elements // 4)]
+    if fast:
         place = job.keep("words", lambda: packed_words(job.weights[1]))
-        kernel, elements = "convolve_grouped", y.elements
-    else:
-        place, kernel, elements = w.place, "convolve_any", y.elements
+        return [_windowed(job, "convolve_grouped", place, words, y.elements)]
+    return [_windowed(job, "convolve_any", w.place, words, y.elements)]
+
+
+def _windowed(job: Job, kernel: str, weights: Place, words: int, threads: int) -> Launch:
+    """Launch one of the convolutions of kernels/dot.cuh."""
+    x, w = job.inputs
+    (y,) = job.outputs
+    filters, height, width, depth = w.shape
     top, left, _, _ = job.node.integers("padding")
     integers = (
         *(y.elements, y.dtype.code, *clamp_of(job.node), x.dtype.code, w.dtype.code),
         *x.shape[1:],
-        *(depth, filters, own, height, width),
+        *(depth, filters, filters // job.node.integer("groups"), height, width),
         *(*job.node.integers("strides"), *job.node.integers("dilations"), top, left),
         *(y.shape[1], y.shape[2], words),
     )
-    return [over_elements(kernel, elements, (x.place, place, table, y.place), integers)]
+    places = (x.place, weights, job.scales(filters), y.place)
+    return over_elements(kernel, threads, places, integers)
 
 
 def _patches(job: Job, groups: int) -> Launch:

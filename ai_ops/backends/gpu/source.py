@@ -14,6 +14,7 @@ PARTS = (
     "windows.cuh",
     "movement.cuh",
     "rows.cuh",
+    "attention.cuh",
     "blake3.cuh",
 )
 OPTIONS = ("--std=c++17", "-default-device")

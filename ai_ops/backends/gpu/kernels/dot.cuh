@@ -213,3 +213,43 @@ KERNEL(convolve_depthwise, 256) {
                 finish(sums[j], scale, INTEGER(2), INTEGER(3)));
   }
 }
+
+/* CONV_TRANSPOSE2D, turned round: a result gathers the elements of x whose windows hold it.
+   pointers: x, w in words (i8) or as it is, scales, y; integers as the others; words of a tap is
+   0 where w is as it is */
+KERNEL(convolve_transposed, 256) {
+  const i64 at = ELEMENT();
+  if (at >= WIDE(0)) return;
+  const u32 filters = (u32)INTEGER(10), pixel = (u32)((u64)at / filters);
+  const i32 filter = (i32)((u64)at % filters), depth = INTEGER(9), words = INTEGER(22);
+  const i32 shift = filter / INTEGER(11) * depth, aligned = depth % 4 == 0;
+  const u32 line = pixel / (u32)INTEGER(21);
+  const i64 image = (i64)(line / (u32)INTEGER(20)) * INTEGER(6);
+  const i32 top = (i32)(line % (u32)INTEGER(20)) + INTEGER(18);
+  const i32 left = (i32)(pixel % (u32)INTEGER(21)) + INTEGER(19);
+  i32 sum = 0;
+  for (i32 tap = 0; tap < INTEGER(12) * INTEGER(13); tap++) {
+    const i32 row = top - tap / INTEGER(13) * INTEGER(16);
+    const i32 column = left - tap % INTEGER(13) * INTEGER(17);
+    if (row < 0 || column < 0 || row % INTEGER(14) || column % INTEGER(15)) continue;
+    const i32 i = row / INTEGER(14), j = column / INTEGER(15);
+    if (!inside(i, INTEGER(6)) || !inside(j, INTEGER(7))) continue;
+    const i64 from = ((image + i) * INTEGER(7) + j) * INTEGER(8) + shift;
+    const i64 weight = (i64)filter * INTEGER(12) * INTEGER(13) + tap;
+    if (words) {
+      const i8 *x = POINTER(const i8, 0) + from;
+      const u32 *w = POINTER(const u32, 1) + weight * words;
+      for (i32 k = 0; k < words; k++) {
+        const u32 word = aligned ? *(const u32 *)(x + 4 * k) : word_of(x + 4 * k, depth - 4 * k);
+        sum = dot4(word, w[k], sum);
+      }
+    } else {
+      for (i32 k = 0; k < depth; k++)
+        sum = add_wrapped(
+            sum, multiply_wrapped(load_value(POINTER(const void, 0), from + k, INTEGER(4)),
+                                  load_value(POINTER(const void, 1), weight * depth + k, INTEGER(5))));
+    }
+  }
+  const struct Scale scale = POINTER(const struct Scale, 2)[filter];
+  store_value(POINTER(void, 3), at, INTEGER(1), finish(sum, scale, INTEGER(2), INTEGER(3)));
+}

@@ -30,3 +30,30 @@ KERNEL(fill_elements, 256) {
   const i64 at = ELEMENT();
   if (at < WIDE(0)) store_value(POINTER(void, 0), at, INTEGER(1), INTEGER(2));
 }
+
+/* y[b, j, i] = data[b, clamp(indexes[j]), i]. pointers: data, indexes, y; integers: elements,
+   bytes of one, indexes dtype, how many, elements behind the axis, size of the axis */
+KERNEL(gather_elements, 256) {
+  const i64 at = ELEMENT();
+  if (at >= WIDE(0)) return;
+  const u32 inner = (u32)INTEGER(4), count = (u32)INTEGER(3);
+  const u32 row = (u32)at / inner;
+  const i32 index = load_value(POINTER(const void, 1), row % count, INTEGER(2));
+  const i32 kept = minimum(maximum(index, 0), INTEGER(5) - 1);
+  const i64 source = ((i64)(row / count) * INTEGER(5) + kept) * inner + (u32)at % inner;
+  move_element(POINTER(void, 2), at, POINTER(const void, 0), source, INTEGER(1));
+}
+
+/* A copy of a cache with rows from a position on replaced. pointers: cache, rows, position, y;
+   integers: elements, bytes of one, elements of a row, rows of the cache, new rows */
+KERNEL(update_elements, 256) {
+  const i64 at = ELEMENT();
+  if (at >= WIDE(0)) return;
+  const i32 position = *POINTER(const i32, 2);
+  const i64 start = (i64)minimum(maximum(position, 0), INTEGER(3) - INTEGER(4)) * INTEGER(2);
+  const i64 inner = at - start;
+  if (inner >= 0 && inner < WIDE(4) * WIDE(2))
+    move_element(POINTER(void, 3), at, POINTER(const void, 1), inner, INTEGER(1));
+  else
+    move_element(POINTER(void, 3), at, POINTER(const void, 0), at, INTEGER(1));
+}

@@ -290,6 +290,6 @@ DEVICE void product(const struct Arguments a, i32 x_kind, i32 w_kind, i32 dynami
 KERNEL(product_rows, 128) { product(a, ROWS, ROWS, 0); }
 KERNEL(product_strided, 128) { product(a, STRIDED, STRIDED, 0); }
 KERNEL(product_dynamic_rows, 128) { product(a, ROWS, ROWS, 1); }
-KERNEL(product_dynamic_strided, 128) { product(a, STRIDED, ROWS, 1); }
+KERNEL(product_dynamic_strided, 128) { product(a, STRIDED, STRIDED, 1); }
 KERNEL(product_patches, 128) { product(a, PATCHES, ROWS, 0); }
 KERNEL(product_pixels, 128) { product(a, PIXELS, ROWS, 0); }
