@@ -28,7 +28,7 @@ GUARD = 256
 GUARD_BYTE = 0xA5
 FRESH_BYTE = 0x5C
 COMPILER = shutil.which("gcc") or shutil.which("cc")
-FLAGS = ("-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC")
+FLAGS = ("-O2", "-Wall", "-Wextra", "-shared", "-fPIC")
 
 
 @cache

@@ -36,6 +36,8 @@ BY_DOT_PRODUCTS = (
     "narrow_dynamic_four",
     "convolve_grouped",
     "convolve_depthwise",
+    "convolve_transposed",
+    "attend",
 )
 
 

@@ -77,7 +77,7 @@ def test_random_models_alone_in_batches_and_replayed(backend: ShimBackend) -> No
         except BaseException:
             print(f"failing seed: ENGRAM_SEED={seed}")
             raise
-    assert backend.shim.replays > MODELS
+    assert backend.shim.replays > MODELS // 4
     backend.shim.check()
 
 
