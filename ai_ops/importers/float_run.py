@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from ai_ops.importers.float_graph import FloatArray, FloatGraph, FloatNode
+from ai_ops.importers.float_windows import convolve, window_view
 
 _ERF = np.frompyfunc(math.erf, 1, 1)
 
@@ -47,53 +47,6 @@ FUNCTIONS: dict[str, Callable[[FloatArray, float], FloatArray]] = {
     "reciprocal": lambda x, _: 1 / x,
     "abs": lambda x, _: np.abs(x),
 }
-
-
-def window_view(
-    x: FloatArray, node: FloatNode, kernel: tuple[int, int], fill: float
-) -> tuple[FloatArray, FloatArray]:
-    """Return the windows (N, C, OH, OW, KH, KW) of `x` and, alike, how many pixels are real."""
-    top, left, bottom, right = node.attributes["pads"]
-    stride_y, stride_x = node.attributes["strides"]
-    dilation_y, dilation_x = node.attributes.get("dilations", (1, 1))
-    span_y, span_x = (kernel[0] - 1) * dilation_y + 1, (kernel[1] - 1) * dilation_x + 1
-    extra_y = extra_x = 0
-    if node.attributes.get("ceil_mode", False):
-        extra_y = ceil_extra(x.shape[2] + top + bottom, span_y, stride_y, x.shape[2] + top)
-        extra_x = ceil_extra(x.shape[3] + left + right, span_x, stride_x, x.shape[3] + left)
-    width = ((0, 0), (0, 0), (top, bottom + extra_y), (left, right + extra_x))
-    padded = np.pad(x, width, constant_values=fill)
-    real = np.pad(np.ones((1, 1, *x.shape[2:]), x.dtype), width)
-
-    def windows(array: FloatArray) -> FloatArray:
-        view = sliding_window_view(array, (span_y, span_x), axis=(2, 3))
-        return view[:, :, ::stride_y, ::stride_x, ::dilation_y, ::dilation_x]
-
-    return windows(padded), windows(real)
-
-
-def ceil_extra(size: int, span: int, stride: int, last_start: int) -> int:
-    """Pixels to append so that a partly filled last window counts (it must start inside)."""
-    steps = -(-(size - span) // stride)
-    if steps * stride >= last_start:
-        steps -= 1
-    return max(0, steps * stride + span - size)
-
-
-def _conv(node: FloatNode, graph: FloatGraph, x: FloatArray) -> FloatArray:
-    weight = graph.constants[node.attributes["weight"]]
-    groups = node.attributes["groups"]
-    windows, _ = window_view(x, node, (weight.shape[2], weight.shape[3]), 0.0)
-    samples, _, height, width = windows.shape[:4]
-    per_group = weight.shape[0] // groups
-    columns = windows.transpose(0, 2, 3, 1, 4, 5).reshape(
-        samples * height * width, groups, int(np.prod(weight.shape[1:]))
-    )
-    kernels = weight.reshape(groups, per_group, -1)
-    out = np.concatenate([columns[:, g] @ kernels[g].T for g in range(groups)], axis=1)
-    if node.attributes["bias"] is not None:
-        out = out + graph.constants[node.attributes["bias"]]
-    return out.reshape(samples, height, width, -1).transpose(0, 3, 1, 2)
 
 
 def _dense(node: FloatNode, graph: FloatGraph, x: FloatArray) -> FloatArray:
@@ -161,7 +114,7 @@ def _pointwise(node: FloatNode, graph: FloatGraph, x: FloatArray) -> FloatArray:
 
 Run = Callable[..., FloatArray]
 OPERATORS: dict[str, Run] = {
-    "conv": _conv,
+    "conv": convolve,
     "dense": _dense,
     "affine": _affine,
     "clamp": lambda n, _, x: np.clip(x, n.attributes["low"], n.attributes["high"]),
@@ -181,29 +134,58 @@ OPERATORS: dict[str, Run] = {
 }
 
 
-def run_float(graph: FloatGraph, inputs: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
-    """Compute every value of the graph.
+def walk_float(
+    graph: FloatGraph, inputs: Mapping[str, FloatArray]
+) -> Iterator[tuple[str, FloatArray]]:
+    """Compute the values one after another, forgetting each when nothing reads it any more.
 
     Parameters
     ----------
     inputs : one array (samples, ...) for each input name
 
-    Returns
-    -------
-    every value by name, inputs included: float32, samples along the first axis
+    Yields
+    ------
+    name and value, inputs first: float32, samples along the first axis
     """
-    values: dict[str, Any] = {name: np.asarray(inputs[name], np.float32) for name in graph.inputs}
+    last = {name: node.name for node in graph.nodes for name in node.inputs}
+    values: dict[str, Any] = {}
+    for name in graph.inputs:
+        values[name] = np.asarray(inputs[name], np.float32)
+        yield name, values[name]
     for node in graph.nodes:
         arguments = [values[name] for name in node.inputs]
         value = OPERATORS[node.operator](node, graph, *arguments)
         if node.clamp is not None:
             value = np.clip(value, *node.clamp)
         values[node.name] = np.asarray(value, np.float32)
-    return values
+        for name in node.inputs:
+            if last[name] == node.name:
+                values.pop(name, None)
+        yield node.name, values[node.name]
 
 
-def batches(samples: Mapping[str, FloatArray], size: int = 64) -> Iterator[dict[str, FloatArray]]:
-    """Cut samples into batches of `size`, so that windows of large nets fit the memory."""
+def run_float(graph: FloatGraph, inputs: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+    """Compute every value of the graph; parameters and values as in `walk_float`."""
+    return dict(walk_float(graph, inputs))
+
+
+def run_outputs(graph: FloatGraph, inputs: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+    """Compute the outputs of the graph alone, batch by batch."""
+    found: dict[str, list[FloatArray]] = {name: [] for name in graph.outputs}
+    for batch in batches(inputs):
+        for name, value in walk_float(graph, batch):
+            if name in found:
+                found[name].append(value)
+    return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
+BATCH_ELEMENTS = 2**22
+
+
+def batches(samples: Mapping[str, FloatArray]) -> Iterator[dict[str, FloatArray]]:
+    """Cut samples into batches of 1 to 64, so that windows of large images fit the memory."""
     count = len(next(iter(samples.values())))
+    elements = sum(array[0].size for array in samples.values())
+    size = max(1, min(64, BATCH_ELEMENTS // (64 * elements)))
     for start in range(0, count, size):
         yield {name: array[start : start + size] for name, array in samples.items()}
