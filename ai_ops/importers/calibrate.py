@@ -1,16 +1,51 @@
 """Find the range of every value on the user's samples."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from ai_ops.importers.errors import ImportRefused
 from ai_ops.importers.float_graph import FloatArray, FloatGraph
-from ai_ops.importers.float_run import batches, run_float
+from ai_ops.importers.float_run import batches, run_float, walk_float
+from ai_ops.importers.histogram import Histogram
+from ai_ops.importers.rounding import ROWS, Moments, input_columns, watched
+from ai_ops.importers.scales import LEVELS
 
-METHODS = ("max", "percentile")
+METHODS = ("max", "percentile", "mse")
+ROUNDINGS = ("nearest", "compensated")
 PERCENTILE = 99.99
-# A percentile per batch, then their mean: what a histogram would give, without one.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Range:
+    """What the samples say of a value.
+
+    Attributes
+    ----------
+    maximum : the largest magnitude, which the largest of many levels (16 bits) stands for
+    clipped : the magnitude that the largest of few levels (8 bits) stands for, by the method
+    unsigned : no sample was negative
+    """
+
+    maximum: float
+    clipped: float
+    unsigned: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """What the samples say of a network.
+
+    Attributes
+    ----------
+    ranges : of each value
+    moments : of the inputs of each layer with weights, by the layer's value; empty when weights
+        are rounded to nearest
+    """
+
+    ranges: Mapping[str, Range]
+    moments: Mapping[str, Moments]
 
 
 def check_samples(graph: FloatGraph, samples: Mapping[str, np.ndarray]) -> dict[str, FloatArray]:
@@ -51,28 +86,51 @@ def check_samples(graph: FloatGraph, samples: Mapping[str, np.ndarray]) -> dict[
 
 
 def calibrate(
-    graph: FloatGraph, samples: Mapping[str, FloatArray], method: str
-) -> dict[str, float]:
-    """Return, for each value, the magnitude that its largest integer will stand for.
+    graph: FloatGraph,
+    samples: Mapping[str, FloatArray],
+    method: str,
+    rounding: str = "compensated",
+) -> Calibration:
+    """Find the range of each value, and how the inputs of each layer vary together.
 
     Parameters
     ----------
     samples : float32 (samples, ...) for each input, from `check_samples`
-    method : "max", or "percentile" (the 99.99th of the magnitudes, per batch, averaged)
+    method : "max"; "percentile" (the 99.99th of the magnitudes); or "mse" (the threshold that
+        minimizes the squared error of clipping and rounding to 8 bits)
+    rounding : "nearest", or "compensated" (see `rounding`), which needs the moments
     """
-    found: dict[str, list[float]] = {}
-    for batch in batches(samples):
-        for name, value in run_float(graph, batch).items():
+    found: dict[str, Histogram] = {}
+    moments: dict[str, Moments] = {}
+    layers = watched(graph) if rounding == "compensated" else {}
+    cut = list(batches(samples))
+    for batch in cut:
+        for name, value in walk_float(graph, batch):
             if not np.isfinite(value).all():
                 raise ImportRefused(
                     f"the value {name} is not finite on the samples: the float network is broken"
                 )
-            magnitude = np.abs(value)
-            percentile = method == "percentile" and name not in graph.inputs
-            top = np.percentile(magnitude, PERCENTILE) if percentile else magnitude.max()
-            found.setdefault(name, []).append(float(top))
-    combine = np.mean if method == "percentile" else np.max
-    return {name: float(combine(tops)) for name, tops in found.items()}
+            found.setdefault(name, Histogram()).add(value)
+            for node in layers.get(name, ()):
+                columns = input_columns(graph, node, value, max(1, ROWS // len(cut)))
+                moments.setdefault(node.name, Moments.of(columns)).add(columns)
+    ranges = {
+        name: Range(
+            maximum=histogram.maximum,
+            clipped=_clipped(histogram, "max" if name in graph.inputs else method),
+            unsigned=histogram.minimum >= 0,
+        )
+        for name, histogram in found.items()
+    }
+    return Calibration(ranges=ranges, moments=moments)
+
+
+def _clipped(histogram: Histogram, method: str) -> float:
+    if method == "percentile":
+        return histogram.percentile(PERCENTILE)
+    if method == "mse":
+        return histogram.least_square_error(LEVELS)
+    return histogram.maximum
 
 
 def value_shapes(
