@@ -53,7 +53,11 @@ def read_network(path: Path) -> FloatGraph:
 
 
 def import_network(
-    path: Path, samples: Mapping[str, np.ndarray], options: Options, method: str = "max"
+    path: Path,
+    samples: Mapping[str, np.ndarray],
+    options: Options,
+    method: str = "max",
+    rounding: str = "compensated",
 ) -> Imported:
     """Import a network: read, simplify, calibrate, lower, validate, compare.
 
@@ -61,6 +65,7 @@ def import_network(
     ----------
     samples : one array (samples, ...) for each input, as the float network takes them
     method : a row of `METHODS`
+    rounding : of weights, a row of `ROUNDINGS`
 
     Raises
     ------
@@ -79,7 +84,7 @@ def import_network(
     if not graph.nodes:
         raise ImportRefused(f"{path} computes nothing")
     shapes |= value_shapes(graph, arrays)
-    lowered = lower(graph, shapes, calibrate(graph, arrays, method), options)
+    lowered = lower(graph, shapes, calibrate(graph, arrays, method, rounding), options)
     data = encode_model(lowered.model)
     facts = validate(head_of(lowered.model), len(data), DEFAULT_LIMITS)
     loaded = load(data, facts, select_backend(None))

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -10,16 +10,27 @@ from numpy.typing import NDArray
 
 from ai_ops.dtype import DType
 from ai_ops.graph import SYMBOLIC, Graph, Model, Node, Port, TensorType
+from ai_ops.importers.calibrate import Calibration
 from ai_ops.importers.errors import ImportRefused
 from ai_ops.importers.float_graph import FloatGraph, FloatNode
-from ai_ops.importers.scales import LEVELS, mantissa_exponent, scale_for
+from ai_ops.importers.formats import Format, choose_formats, residual_streams
+from ai_ops.importers.scales import (
+    BIAS_LIMIT,
+    LEVELS,
+    mantissa_exponent,
+    multiplier_shift,
+    scale_for,
+)
 from ai_ops.model import build_model
 from ai_ops.operators import make_node
 
 Shape = tuple[int, ...]
+DTYPES = {1: DType.I8, 2: DType.I16, 4: DType.I32}
 
-# Values of these operators keep their input's scale: the integers only move.
-KEEPS_SCALE = frozenset({"max_pool", "average_pool", "reshape", "transpose", "concat", "clamp"})
+ACCUMULATOR_LIMIT = 2**31 - 1 - BIAS_LIMIT
+WEIGHT_MAGNITUDE = 128
+FEWEST_WIDE_LEVELS = 1024
+"""Fewer levels than this are not worth 16 bits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +42,15 @@ class Options:
     name : name in the manifest
     maximum_batch : 1 for a fixed batch of one, else the largest n of a symbolic batch
     channels_last : declare image ports as NHWC instead of the float network's NCHW
+    output_bits : 8 or 16 for the network's outputs
+    residual_bits : 8 or 16 for linear residual streams and global means
     """
 
     name: str
     maximum_batch: int = 1
     channels_last: bool = False
+    output_bits: int = 8
+    residual_bits: int = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,11 +86,16 @@ class Place:
     key: str
     shape: Shape
     """Without the sample axis, in the float graph's order."""
-    scale: Fraction
+    format: Format
     image: bool
     """Rank 4, stored as NHWC."""
     order: NDArray[np.intp] | None = None
     """For a flattened image: the float index of each stored element."""
+
+    @property
+    def scale(self) -> Fraction:
+        """What one integer is worth."""
+        return self.format.scale
 
 
 class Lowering:
@@ -85,15 +105,20 @@ class Lowering:
         self,
         graph: FloatGraph,
         shapes: Mapping[str, Shape],
-        ranges: Mapping[str, float],
+        calibration: Calibration,
         options: Options,
     ) -> None:
         self.graph = graph
         self.shapes = shapes
         self.options = options
-        self.scales = _shared_scales(graph, ranges)
+        self.moments = calibration.moments
+        self.formats = choose_formats(
+            graph, calibration.ranges, options.output_bits, options.residual_bits
+        )
+        self.streams = residual_streams(graph)
         self.places: dict[str, Place] = {}
-        self.weights: list[tuple[str, NDArray[np.int8]]] = []
+        self.requantized: dict[tuple[str, int], Place] = {}
+        self.weights: list[tuple[str, NDArray[np.integer]]] = []
         self.nodes: list[tuple[str, tuple[str, ...], Callable[[tuple[int, ...]], Node]]] = []
         self.steps: list[Step] = []
 
@@ -108,7 +133,7 @@ class Lowering:
         self.nodes.append((key, inputs, lambda ids: make_node(operator, ids, **attributes)))
         return key
 
-    def weight(self, array: NDArray[np.int8]) -> str:
+    def weight(self, array: NDArray[np.integer]) -> str:
         """Append a weight tensor; return its key."""
         key = f"weight {len(self.weights)}"
         self.weights.append((key, array))
@@ -117,7 +142,7 @@ class Lowering:
     def put(self, node: FloatNode, key: str, order: NDArray[np.intp] | None = None) -> None:
         """Record where a float value is; its step is the last node."""
         shape = self.shapes[node.name]
-        place = Place(key, shape, self.scales[node.name], len(shape) == 3, order)
+        place = Place(key, shape, self.formats[node.name], len(shape) == 3, order)
         self.places[node.name] = place
         if order is None:
             self.steps.append(
@@ -131,11 +156,54 @@ class Lowering:
 
     def clamp(self, node: FloatNode) -> tuple[int, int]:
         """Return the integer bounds of a node's result."""
+        form = self.formats[node.name]
         low, high = node.clamp or (-math.inf, math.inf)
-        scale = float(self.scales[node.name])
+        scale, levels = float(form.scale), form.levels
         return (
-            round(max(-LEVELS, min(LEVELS, low / scale))),
-            round(max(-LEVELS, min(LEVELS, high / scale))),
+            round(max(form.least, min(levels, low / scale))),
+            round(max(form.least, min(levels, high / scale))),
+        )
+
+    def factor(self, name: str, depth: int) -> Place:
+        """Return a value as a factor of sums of `depth` products with 8-bit weights.
+
+        Residual streams are 16 bits for their sums; products with them take 8, which is faster
+        and loses little. Other 16-bit values keep what the 32 bits of the sum leave room for.
+        """
+        place = self.places[name]
+        levels = ACCUMULATOR_LIMIT // (WEIGHT_MAGNITUDE * depth)
+        if not place.format.wide or (name not in self.streams and place.format.levels <= levels):
+            return place
+        keep = levels >= FEWEST_WIDE_LEVELS and name not in self.streams
+        return self.requantize(name, levels if keep else LEVELS)
+
+    def narrowed(self, name: str) -> Place:
+        """Return a value in 8 bits."""
+        place = self.places[name]
+        return self.requantize(name, LEVELS) if place.format.wide else place
+
+    def requantize(self, name: str, levels: int) -> Place:
+        """Return a value rescaled so that its largest integer is `levels`."""
+        if (name, levels) not in self.requantized:
+            place = self.places[name]
+            dtype = DType.I8 if levels <= LEVELS else DType.I16
+            scale = scale_for(float(place.scale * place.format.levels), levels)
+            form = Format(dtype=dtype, levels=levels, scale=scale)
+            key = self.rescale(place.key, place.scale / scale, dtype, (-levels, levels))
+            self.requantized[name, levels] = replace(place, key=key, format=form)
+        return self.requantized[name, levels]
+
+    def rescale(self, key: str, ratio: Fraction, dtype: DType, clamp: tuple[int, int]) -> str:
+        """Append a RESCALE; return its key."""
+        multiplier, shift = multiplier_shift(ratio, "rescale")
+        return self.emit(
+            "RESCALE",
+            (key,),
+            multipliers=(multiplier,),
+            shifts=(shift,),
+            dtype=dtype.code,
+            minimum=clamp[0],
+            maximum=clamp[1],
         )
 
     def plain(self, name: str) -> str:
@@ -155,33 +223,33 @@ class Lowering:
             return self.emit("RESHAPE", (key,), shape=(self.batch, height, width, channels))
         return self.emit("TRANSPOSE", (key,), permutation=(0, 2, 3, 1))
 
-    def port(self, name: str, key_shape: Shape, scale: Fraction) -> Port:
-        """Declare an input or output of 8 bits."""
-        mantissa, exponent = mantissa_exponent(scale)
+    def port(self, name: str, key_shape: Shape, form: Format) -> Port:
+        """Declare an input or output."""
+        mantissa, exponent = mantissa_exponent(form.scale)
         shape = key_shape
         if self.options.channels_last and len(shape) == 3:
             shape = (shape[1], shape[2], shape[0])
         return Port(
             name=_port_name(name),
-            dtype=DType.I8,
+            dtype=form.dtype,
             shape=(self.batch, *shape),
             scale_mantissa=mantissa,
             scale_exponent=exponent,
-            minimum=DType.I8.minimum,
-            maximum=DType.I8.maximum,
+            minimum=form.dtype.minimum,
+            maximum=form.dtype.maximum,
         )
 
     def add_inputs(self) -> tuple[Port, ...]:
         """Declare the inputs and bring images into NHWC."""
         ports = []
         for name in self.graph.inputs:
-            shape, scale = self.shapes[name], self.scales[name]
-            ports.append(self.port(name, shape, scale))
+            shape, form = self.shapes[name], self.formats[name]
+            ports.append(self.port(name, shape, form))
             image = len(shape) == 3
             key = f"input {name}"
             if image and not self.options.channels_last:
                 key = self.image(key, shape)
-            self.places[name] = Place(key, shape, scale, image)
+            self.places[name] = Place(key, shape, form, image)
         return tuple(ports)
 
     def finish(self, inputs: tuple[Port, ...]) -> Lowered:
@@ -190,7 +258,7 @@ class Lowering:
         labels = self.graph.labels or self.graph.outputs
         for name, label in zip(self.graph.outputs, labels, strict=True):
             place = self.places[name]
-            outputs.append(self.port(label, place.shape, place.scale))
+            outputs.append(self.port(label, place.shape, place.format))
             last = self.options.channels_last and place.image
             key = place.key if last else self.plain(name)
             if key.startswith("input "):
@@ -201,7 +269,8 @@ class Lowering:
         number = {key: index for index, key in enumerate(keys)}
         graph = Graph(
             weights=tuple(
-                TensorType(dtype=DType.I8, shape=array.shape) for _, array in self.weights
+                TensorType(dtype=DTYPES[array.dtype.itemsize], shape=array.shape)
+                for _, array in self.weights
             ),
             nodes=tuple(
                 make(tuple(number[key] for key in inputs_)) for _, inputs_, make in self.nodes
@@ -217,25 +286,6 @@ class Lowering:
             maximum_units=self.options.maximum_batch,
         )
         return Lowered(model=model, steps=tuple(self.steps))
-
-
-def _shared_scales(graph: FloatGraph, ranges: Mapping[str, float]) -> dict[str, Fraction]:
-    """Choose a scale for each value; values that only move integers share one."""
-    group = {name: name for name in [*graph.inputs, *(node.name for node in graph.nodes)]}
-
-    def root(name: str) -> str:
-        while group[name] != name:
-            name = group[name]
-        return name
-
-    for node in graph.nodes:
-        if node.operator in KEEPS_SCALE:
-            for name in node.inputs:
-                group[root(node.name)] = root(name)
-    largest: dict[str, float] = {}
-    for name in group:
-        largest[root(name)] = max(largest.get(root(name), 0.0), ranges[name])
-    return {name: scale_for(largest[root(name)]) for name in group}
 
 
 def _port_name(name: str) -> str:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ai_ops.executor import LoadedModel
 from ai_ops.graph import Port
 from ai_ops.importers.float_graph import FloatArray, FloatGraph
-from ai_ops.importers.float_run import batches, run_float
+from ai_ops.importers.float_run import run_float, run_outputs
 from ai_ops.importers.lowering import Lowered, Step
 
 MAXIMUM_RUNS = 1000
@@ -105,11 +105,7 @@ def compare(
     ports = lowered.model.manifest.inputs
     count = min(MAXIMUM_RUNS, len(next(iter(samples.values()))))
     chosen = {name: array[:count] for name, array in samples.items()}
-    floats: dict[str, list[FloatArray]] = {name: [] for name in graph.outputs}
-    for batch in batches(chosen):
-        values = run_float(graph, batch)
-        for name in graph.outputs:
-            floats[name].append(values[name])
+    floats = run_outputs(graph, chosen)
     inputs = [
         b"".join(
             quantize(port, chosen[name][i : i + 1], channels_last)
@@ -126,7 +122,7 @@ def compare(
         raw = [np.frombuffer(data[offset : offset + size], port.dtype.numpy) for data in results]
         shape = (count, *port.shape[1:])
         real = np.stack(raw).astype(np.float64).reshape(shape) * port_scale(port)
-        reference = np.concatenate(floats[name]).astype(np.float64)
+        reference = floats[name].astype(np.float64)
         if channels_last and reference.ndim == 4:
             reference = reference.transpose(0, 2, 3, 1)
         outputs.append(_output(port, real, reference))

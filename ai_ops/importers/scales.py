@@ -11,6 +11,10 @@ from ai_ops.importers.errors import ImportRefused
 
 LEVELS = 127
 """Integers of a symmetric 8-bit tensor run from -127 to 127."""
+UNSIGNED_LEVELS = 255
+"""The same of an unsigned 8-bit tensor, from 0."""
+WIDE_LEVELS = 32767
+"""The same of 16 bits."""
 MANTISSA_BITS = 24
 MULTIPLIER_BITS = 31
 SHIFT_MAXIMUM = 62

@@ -34,9 +34,31 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--name", help="name in the manifest (default: the file's)")
     parser.add_argument(
         "--method",
-        choices=("max", "percentile"),
+        choices=("max", "percentile", "mse"),
         default="max",
-        help="how ranges are found: the largest value, or the 99.99th percentile (default: max)",
+        help="how ranges are found: the largest value, the 99.99th percentile, or the bound with"
+        " the least squared error (default: max)",
+    )
+    parser.add_argument(
+        "--rounding",
+        choices=("compensated", "nearest"),
+        default="compensated",
+        help="round weights so that errors cancel on the samples, or to nearest"
+        " (default: compensated)",
+    )
+    parser.add_argument(
+        "--output-bits",
+        type=int,
+        choices=(8, 16),
+        default=8,
+        help="bits of each output number (default: 8)",
+    )
+    parser.add_argument(
+        "--residual-bits",
+        type=int,
+        choices=(8, 16),
+        default=16,
+        help="bits of sums that no ReLU follows, and of global means (default: 16)",
     )
     parser.add_argument(
         "--maximum-batch",
@@ -85,10 +107,12 @@ def run(args: argparse.Namespace) -> int:
         name=args.name or args.file.stem,
         maximum_batch=args.maximum_batch,
         channels_last=args.channels_last,
+        output_bits=args.output_bits,
+        residual_bits=args.residual_bits,
     )
     samples = read_arrays(args.calibration)
     try:
-        imported = import_network(args.file, samples, options, args.method)
+        imported = import_network(args.file, samples, options, args.method, args.rounding)
     except ExtraMissing as error:
         raise CliError("E-MODEL-004", f"{error}.") from error
     except ImportRefused as error:

@@ -1,0 +1,163 @@
+"""Layers with weights: convolutions, dense layers, per-channel maps."""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ai_ops.importers.errors import ImportRefused
+from ai_ops.importers.float_graph import FloatNode
+from ai_ops.importers.lower_tables import table
+from ai_ops.importers.lowering import Lowering, Place, Shape
+from ai_ops.importers.rounding import Moments, compensated
+from ai_ops.importers.scales import BIAS_LIMIT, LEVELS, multiplier_shift
+
+Real = NDArray[np.float64]
+
+
+def quantize_layer(
+    lowering: Lowering, node: FloatNode, x: Place
+) -> tuple[NDArray[np.int8], tuple[int, ...], dict[str, int | Shape]]:
+    """Quantize a layer's weights and bias symmetrically, one scale per output channel.
+
+    Parameters
+    ----------
+    x : the layer's input
+
+    Returns
+    -------
+    weight : int8 like the float weight, -127..127
+    bias : integers in units of input scale times weight scale, at most 2^24 - 1 in size
+    rescale : the attributes multipliers, shifts, dtype, minimum and maximum
+    """
+    weight = lowering.graph.constants[node.attributes["weight"]].astype(np.float64)
+    name = node.attributes["bias"]
+    bias = np.zeros(len(weight)) if name is None else lowering.graph.constants[name]
+    return quantize_channels(
+        lowering, node, x, (weight, np.asarray(bias, np.float64)), lowering.moments.get(node.name)
+    )
+
+
+def quantize_channels(
+    lowering: Lowering,
+    node: FloatNode,
+    x: Place,
+    parameters: tuple[Real, Real],
+    moments: Moments | None,
+) -> tuple[NDArray[np.int8], tuple[int, ...], dict[str, int | Shape]]:
+    """Quantize given weights (channels, ...) and bias (channels,); as `quantize_layer`."""
+    weight, bias = parameters
+    magnitude = np.abs(weight.reshape(len(weight), -1)).max(1, initial=0.0)
+    # A bias far above the weights would not fit its integer: the channel then gives up precision.
+    floor = np.abs(bias) / (float(x.scale) * (BIAS_LIMIT - 1))
+    chosen = np.maximum(magnitude / LEVELS, floor)
+    chosen[chosen == 0] = 1.0
+    if moments is None:
+        column = (-1,) + (1,) * (weight.ndim - 1)
+        integers = np.clip(np.rint(weight / chosen.reshape(column)), -LEVELS, LEVELS)
+        integers = integers.astype(np.int8)
+    else:
+        groups = len(moments.sums)
+        grouped, bias = compensated(
+            weight.reshape(groups, len(weight) // groups, -1),
+            bias.reshape(groups, -1),
+            chosen.reshape(groups, -1),
+            moments,
+        )
+        integers, bias = grouped.reshape(weight.shape), bias.reshape(-1)
+    scales = [Fraction(float(value)) for value in chosen]
+    biases = tuple(
+        max(-BIAS_LIMIT, min(BIAS_LIMIT, round(Fraction(float(value)) / (x.scale * scale))))
+        for value, scale in zip(bias, scales, strict=True)
+    )
+    return integers, biases if any(biases) else (), _rescale(lowering, node, x.scale, scales)
+
+
+def _rescale(
+    lowering: Lowering, node: FloatNode, input_scale: Fraction, scales: list[Fraction]
+) -> dict[str, int | Shape]:
+    """Return the rescale and clamp attributes of a node with per-channel weights."""
+    form = lowering.formats[node.name]
+    ratio = input_scale / form.scale
+    pairs = [multiplier_shift(ratio * scale, node.source) for scale in scales]
+    low, high = lowering.clamp(node)
+    return {
+        "multipliers": tuple(multiplier for multiplier, _ in pairs),
+        "shifts": tuple(shift for _, shift in pairs),
+        "dtype": form.dtype.code,
+        "minimum": low,
+        "maximum": high,
+    }
+
+
+def conv(lowering: Lowering, node: FloatNode) -> None:
+    """Lower a convolution to CONV2D."""
+    shape = lowering.graph.constants[node.attributes["weight"]].shape
+    x = lowering.factor(node.inputs[0], math.prod(shape[1:]))
+    if not x.image:
+        raise ImportRefused(f"the node {node.source} needs samples of the shape (C, H, W)")
+    integers, biases, rescale = quantize_layer(lowering, node, x)
+    key = lowering.emit(
+        "CONV2D",
+        (x.key, lowering.weight(integers.transpose(0, 2, 3, 1))),
+        strides=node.attributes["strides"],
+        padding=node.attributes["pads"],
+        dilations=node.attributes["dilations"],
+        groups=node.attributes["groups"],
+        bias=biases,
+        **rescale,
+    )
+    lowering.put(node, key)
+
+
+def dense(lowering: Lowering, node: FloatNode) -> None:
+    """Lower a dense layer to GEMM."""
+    x = lowering.factor(
+        node.inputs[0], lowering.graph.constants[node.attributes["weight"]].shape[1]
+    )
+    if x.image:
+        raise ImportRefused(f"the node {node.source} acts on image rows: flatten the image first")
+    integers, biases, rescale = quantize_layer(lowering, node, x)
+    if x.order is not None:
+        integers = integers[:, x.order]
+    key = lowering.emit(
+        "GEMM",
+        (x.key, lowering.weight(integers)),
+        bias=biases,
+        **rescale,
+    )
+    lowering.put(node, key)
+
+
+def affine(lowering: Lowering, node: FloatNode) -> None:
+    """One table when every channel is alike, else a 1 x 1 depthwise convolution."""
+    x = lowering.factor(node.inputs[0], 1)
+    scale = lowering.graph.constants[node.attributes["scale"]].astype(np.float64)
+    shift = lowering.graph.constants[node.attributes["shift"]].astype(np.float64)
+    if np.ptp(scale) == 0 and np.ptp(shift) == 0:
+        slope, offset = scale.flat[0], shift.flat[0]
+        table(lowering, node, lambda real: real * slope + offset)
+        return
+    if not x.image and len(x.shape) != 1:
+        raise ImportRefused(f"the node {node.source} scales the channels of a rank-3 tensor")
+    channels = x.shape[0]
+    weight = np.broadcast_to(scale.reshape(-1), (channels,)).reshape(channels, 1, 1, 1)
+    bias = np.broadcast_to(shift.reshape(-1), (channels,))
+    integers, biases, rescale = quantize_channels(lowering, node, x, (weight, bias), None)
+    key = x.key
+    if not x.image:
+        key = lowering.emit("RESHAPE", (key,), shape=(lowering.batch, 1, 1, channels))
+    key = lowering.emit(
+        "CONV2D",
+        (key, lowering.weight(integers)),
+        strides=(1, 1),
+        padding=(0, 0, 0, 0),
+        dilations=(1, 1),
+        groups=channels,
+        bias=biases,
+        **rescale,
+    )
+    if not x.image:
+        key = lowering.emit("RESHAPE", (key,), shape=(lowering.batch, channels))
+    lowering.put(node, key)
