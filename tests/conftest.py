@@ -7,18 +7,14 @@ from contextlib import suppress
 
 import pytest
 
-from ai_ops.errors import BackendFault
-from ai_ops.native.build import BuildFailed, build
-from ai_ops.native.library import open_library
+from ai_ops.native.build import BuildFailed, build, is_current
 
 LONG_TEST_SECONDS = 3_000
 
 
 def pytest_configure() -> None:
     """Build the kernels in C where sources changed; tests say what they skip without them."""
-    try:
-        open_library()
-    except BackendFault:
+    if not is_current():
         with suppress(BuildFailed):
             build()
 

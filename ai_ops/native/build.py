@@ -63,6 +63,14 @@ def source_digest() -> str:
     return digest.hexdigest()
 
 
+def is_current() -> bool:
+    """Tell whether `LIBRARY` is there and was made from these sources.
+
+    Its bytes are searched: a library that was once loaded cannot be loaded anew.
+    """
+    return LIBRARY.exists() and source_digest().encode() in LIBRARY.read_bytes()
+
+
 def find_compiler() -> list[str]:
     """Return the command of the C compiler: $CC, or the first of cc, gcc and clang.
 

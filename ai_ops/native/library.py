@@ -16,7 +16,7 @@ from ai_ops.arithmetic import Wide
 from ai_ops.dtype import Array
 from ai_ops.errors import BackendFault
 from ai_ops.graph import SYMBOLIC, TensorType
-from ai_ops.native.build import LIBRARY, VARIANTS, source_digest
+from ai_ops.native.build import LIBRARY, VARIANTS, is_current
 
 ALIGNMENT = 64
 REBUILD = "run `python -m ai_ops.native.build`"
@@ -65,15 +65,12 @@ def open_library() -> ctypes.CDLL:
     BackendFault
         It was not built, or from other sources than those beside it.
     """
-    if not LIBRARY.exists():
-        raise BackendFault(f"the kernels in C were not built here; {REBUILD}")
+    if not is_current():
+        raise BackendFault(f"the kernels in C were not built here from these sources; {REBUILD}")
     try:
         library = ctypes.CDLL(str(LIBRARY))
     except OSError as error:
         raise BackendFault(f"the kernels in C do not load: {error}; {REBUILD}") from error
-    library.engram_source.restype = ctypes.c_char_p
-    if library.engram_source() != source_digest().encode():
-        raise BackendFault(f"the kernels in C are older than their sources; {REBUILD}")
     library.engram_supports.argtypes = [ctypes.c_char_p]
     library.engram_supports.restype = ctypes.c_int64
     library.engram_kernel.argtypes = [ctypes.c_char_p, ctypes.c_char_p]
