@@ -1,4 +1,4 @@
-"""What the `native` products share, and GEMM; sizes here mirror src/product.h."""
+"""What the `native` products share: their struct and its sizes, which mirror src/product.h."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ai_ops.arithmetic import Wide
-from ai_ops.backends.native_site import PANEL, NativeSite, bias_of, elements_of, epilogue_of
+from ai_ops.backends.native_site import PANEL
 from ai_ops.dtype import Array, DType
 from ai_ops.graph import Value
-from ai_ops.native.library import NativeKernel, Variant, aligned, call, given
+from ai_ops.native.library import Variant, aligned, call, given
 from ai_ops.native.steps import Members, make_step
-from ai_ops.ops.gemm_dynamic import BIAS_BITS
 
-GROUP_BYTES = 64
 LINE = 64
 NARROW, WIDE, FULL = range(3)
 # Left operands in scratch stay in the second-level cache beside a panel of weights.
@@ -87,10 +85,14 @@ class Product:
         return -(-self.units // PANEL) * PANEL * self.groups
 
     @property
+    def column_bytes(self) -> int:
+        """Bytes of a column in its panel: four for each group of elements."""
+        return self.offsets.size * -(-self.depth // (4, 2, 1)[self.path]) * 4
+
+    @property
     def packed_bytes(self) -> int:
         """Bytes of all panels."""
-        groups = -(-self.depth // (4, 2, 1)[self.path])
-        return self.padded // PANEL * self.offsets.size * groups * GROUP_BYTES
+        return self.padded * self.column_bytes
 
     @property
     def scratch(self) -> int:
@@ -127,43 +129,6 @@ class Product:
         return replace(self, panels=panels, bias=bias)
 
 
-def make_gemm(site: NativeSite) -> NativeKernel:
-    """Make GEMM; weights are packed now, another right operand at each call."""
-    x, w = site.inputs
-    product = dense(x, w, bias_of(site.node, w.type.shape[0]))
-    return matrix_kernel(site, product, *elements_of(x.type, w.type.shape[1]))
-
-
-def dense(x: Value, w: Value, raw_bias: Array) -> Product:
-    """Describe the product of rows x (..., K) and w (N, K)."""
-    units, depth = w.type.shape
-    return Product(
-        left=x,
-        right=w,
-        units=units,
-        depth=depth,
-        unit_stride=depth,
-        offsets=np.zeros(1, np.int64),
-        raw_bias=raw_bias,
-    )
-
-
-def matrix_kernel(
-    site: NativeSite, product: Product, rows_fixed: int, rows_unit: int
-) -> NativeKernel:
-    """Bind `gemm` to rows that lie one after another."""
-    if 1 in site.weights:
-        product = product.packed(site.variant, site.weights[1])
-    block = block_of(site.variant, product, None if rows_unit else rows_fixed)
-    step = make_step(
-        "gemm_step",
-        {"rows_fixed": rows_fixed, "rows_unit": rows_unit, "block_rows": block.rows},
-        product.members(),
-        epilogue_of(site.node, product.filled_bias()),
-    )
-    return site.kernel("gemm", step, block.size + product.scratch)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
     """Rows that are put into scratch at once, and the bytes that they take."""
@@ -178,24 +143,3 @@ def block_of(variant: Variant, product: Product, rows: int | None) -> Block:
     most = min(max(1, BLOCK_BYTES // (size * TILE_ROWS)), 16) * TILE_ROWS
     chosen = most if rows is None else min(most, rows)
     return Block(rows=chosen, size=chosen * size)
-
-
-def make_gemm_dynamic(site: NativeSite) -> NativeKernel:
-    """Make GEMM_DYNAMIC: GEMM with another end."""
-    q, _, w = site.inputs
-    units, depth = w.type.shape
-    product = dense(q, w, np.zeros(units, np.int32))
-    if 2 in site.weights:
-        product = product.packed(site.variant, site.weights[2])
-    rows_fixed, rows_unit = elements_of(q.type, depth)
-    block = block_of(site.variant, product, None if rows_unit else rows_fixed)
-    fine_bias = np.zeros(product.padded, np.int32)
-    fine_bias[:units] = bias_of(site.node, units)
-    step = make_step(
-        "dynamic_step",
-        {"rows_fixed": rows_fixed, "rows_unit": rows_unit, "block_rows": block.rows},
-        product.members(),
-        epilogue_of(site.node, product.filled_bias(), headroom=BIAS_BITS),
-        {"fine_bias": fine_bias},
-    )
-    return site.kernel("gemm_dynamic", step, block.size + product.scratch)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ai_ops.arithmetic import Wide
+from ai_ops.backends.native_matrices import matrix_kernel
 from ai_ops.backends.native_products import (
     BLOCK_BYTES,
     LINE,
     WIDE,
     Product,
     left_bytes,
-    matrix_kernel,
 )
 from ai_ops.backends.native_site import NativeSite, bias_of, elements_of, epilogue_of
 from ai_ops.dtype import DType

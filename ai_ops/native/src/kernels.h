@@ -51,8 +51,8 @@ struct dynamic_step {
 };
 
 /* MATMUL: in a (..., rows, depth), b; out y (..., rows, units), where b is (..., depth, units) or
- * (..., units, depth) as the product's strides say; a unit_stride or depth_stride of 0 is the
- * number of units. Leading dimensions are listed for y, a and b; a size of -1 is n. Scratch: rows,
+ * (..., units, depth) as the product's strides say; a depth_stride of 0 is the number of
+ * units. Leading dimensions are listed for y, a and b; a size of -1 is n. Scratch: rows,
  * then, where the step has no panels, those of one matrix and their bias. */
 struct matmul_step {
     int64_t rows_fixed, rows_unit;

@@ -35,7 +35,6 @@ static void matmul(const void *step, const void *const *in, void *const *out, in
     struct ending end = {&epilogue, NULL, NULL};
     int64_t rows = s->rows_fixed + s->rows_unit * n;
     p.units = s->units_fixed + s->units_unit * n;
-    p.unit_stride = p.unit_stride ? p.unit_stride : p.units;
     p.depth_stride = p.depth_stride ? p.depth_stride : p.units;
     int64_t a_bytes = rows * p.depth * size_of(p.x_dtype);
     int64_t b_bytes = p.units * p.depth * size_of(p.w_dtype);
