@@ -87,9 +87,7 @@ def phases_of(result: Axis, size: int) -> list[Phase]:
             before=before,
             after=count - 1 + extent - size - before,
         )
-        phases.append(
-            Phase(taps=taps, behind=behind, first=first, stride=result.stride, axis=axis)
-        )
+        phases.append(Phase(taps=taps, behind=behind, first=first, stride=result.stride, axis=axis))
     return phases
 
 
