@@ -17,7 +17,7 @@ from ai_ops.backends.native_products import Product, left_bytes
 from ai_ops.backends.native_site import NativeSite, bias_of, elements_of, epilogue_of
 from ai_ops.backends.native_windows import Window
 from ai_ops.native.library import NativeKernel
-from ai_ops.native.steps import Step, make_step
+from ai_ops.native.steps import Members, Step, make_step
 from ai_ops.ops.conv_transpose2d import grown
 from ai_ops.ops.window import Axis
 
@@ -140,7 +140,7 @@ def _make_phase(
         images=elements_of(x.type, x.type.unit_elements // abs(x.type.shape[0])),
         pixel=pixel,
     )
-    places = {
+    places: Members = {
         "y_first": (row.first * columns.size + column.first) * filters,
         "y_column": column.stride * filters,
         "y_row": row.stride * columns.size * filters,

@@ -6,6 +6,7 @@ A failure prints the seed; `ENGRAM_SEED` repeats it, `ENGRAM_LONG=1` draws ten t
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from random import Random
 
 import numpy as np
@@ -13,7 +14,9 @@ import pytest
 
 from ai_ops.backends import CHOICES
 from ai_ops.dtype import Array, DType
+from ai_ops.errors import InvalidModel
 from ai_ops.graph import AttributeValue, Node, TensorType, Value
+from ai_ops.native.library import NativeKernel
 from ai_ops.operators import OPERATORS, make_node
 from tests.support.backends import started
 
@@ -39,8 +42,8 @@ def rescaled(
     }
 
 
-def drawn(random: Random, value: Value) -> Array:
-    shape, low, high = value.type.shape, value.minimum, value.maximum
+def drawn(random: Random, value: Value, units: int = 1) -> Array:
+    shape, low, high = value.type.concrete(units), value.minimum, value.maximum
     generator = np.random.default_rng(random.getrandbits(64))
     if random.random() < 0.2:
         return np.full(shape, random.choice((low, high)), value.type.dtype.numpy)
@@ -62,9 +65,10 @@ def check(
 ) -> None:
     outputs = OPERATORS[node.operator].infer(node, values)
     expected = started("reference").prepare(node, values, outputs, {})(arrays)
-    for weights in ({}, {weight: arrays[weight]}):
-        got = started(name).prepare(node, values, outputs, weights)(arrays)
-        for result, want in zip(got, expected, strict=True):
+    for weights in ({},) if values[weight].type.symbolic else ({}, {weight: arrays[weight]}):
+        kernel = started(name).prepare(node, values, outputs, weights)
+        assert isinstance(kernel, NativeKernel)
+        for result, want in zip(kernel(arrays), expected, strict=True):
             assert result.dtype == want.dtype
             np.testing.assert_array_equal(result, want)
 
@@ -89,6 +93,65 @@ def test_dynamic_products(name: str) -> None:
         if random.random() < 0.3:
             arrays[1][:] = 2 ** random.randrange(15)
         check(name, node, (q, a, w), arrays, 2)
+
+
+def transposed_convolution(random: Random) -> tuple[Node, tuple[Value, ...]]:
+    groups, depth = random.choice((1, 1, 2, 3)), random.choice((1, 2, 4, 5))
+    filters = groups * random.choice((1, 3, 16, 17))
+    kernel = random.randint(1, 4), random.randint(1, 5)
+    strides = random.randint(1, 4), random.randint(1, 3)
+    dilations = random.randint(1, 3), random.randint(1, 2)
+    reach = [(size - 1) * gap + 1 for size, gap in zip(kernel, dilations, strict=True)]
+    shape = random.choice((1, 2, -1)), random.randint(1, 6), random.randint(1, 9), groups * depth
+    node = make_node(
+        "CONV_TRANSPOSE2D",
+        (0, 1),
+        strides=strides,
+        padding=tuple(random.randrange(reach[at % 2]) for at in range(4)),
+        output_padding=tuple(random.randrange(stride) for stride in strides),
+        dilations=dilations,
+        groups=groups,
+        bias=tuple(range(filters)),
+        **rescaled(random, filters, 20, 45),
+    )
+    left = random.choice((DType.I8, DType.U8, DType.I16))
+    return node, (value(left, shape), value(DType.I8, (filters, *kernel, depth)))
+
+
+def matrices(random: Random) -> tuple[Node, tuple[Value, ...]]:
+    depth = random.choice((1, 3, 4, 5, 33, 64))
+    rows, columns = random.choice((1, 2, 9, 17, -1)), random.choice((1, 15, 16, 17, 40, -1))
+    transposed = random.randint(0, 1)
+    lead_a = random.choice(
+        ((), (2,), (1,), (3, 2), (1, 2), (2,) if -1 in (rows, columns) else (-1,))
+    )
+    lead_b = random.choice(((), (2,), (1,), (3, 1), (3, 2), (1, 1)))
+    matrix = (columns, depth) if transposed else (depth, columns)
+    dtypes = [random.choice((DType.I8, DType.U8, DType.I16)) for _ in range(2)]
+    node = make_node(
+        "MATMUL", (0, 1), transpose_b=transposed, **rescaled(random, max(1, columns), 20, 45)
+    )
+    shapes = ((*lead_a, rows, depth), (*lead_b, *matrix))
+    return node, tuple(value(*of) for of in zip(dtypes, shapes, strict=True))
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("draw", [transposed_convolution, matrices])
+def test_random_nodes(name: str, draw: Callable[[Random], tuple[Node, tuple[Value, ...]]]) -> None:
+    accepted = 0
+    for seed in range(FIRST_SEED, FIRST_SEED + 3 * CASES):
+        print(f"ENGRAM_SEED={seed}")
+        random = Random(seed)
+        node, values = draw(random)
+        try:
+            OPERATORS[node.operator].infer(node, values)
+        except InvalidModel:
+            continue
+        accepted += 1
+        units = random.choice((1, 2, 5, 19))
+        arrays = tuple(drawn(random, given, units) for given in values)
+        check(name, node, values, arrays, 1)
+    assert accepted > CASES
 
 
 @pytest.mark.parametrize("name", VARIANTS)
