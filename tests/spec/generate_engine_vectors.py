@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.spec import (
+    cortex_models,
+    cost_cases,
     model_cases,
     movement_cases,
     movement_refusals,
@@ -149,7 +151,12 @@ def files() -> dict[str, list[Case]]:
         ],
         f"{models}/merkle": model_cases.merkle_cases(),
         f"{models}/facts": model_cases.fact_cases() + sequence_models.fact_cases(),
-        f"{models}/runs": model_cases.run_cases() + sequence_models.run_cases(),
+        f"{models}/costs": cost_cases.cost_cases(),
+        f"{models}/runs": [
+            *model_cases.run_cases(),
+            *sequence_models.run_cases(),
+            *cortex_models.run_cases(),
+        ],
     }
     for name, cases in OPERATOR_CASES.items():
         found[f"{operators}/{name}"] = [solved(case) for case in cases()]

@@ -231,6 +231,14 @@ def test_facts(case: Case) -> None:
     assert counts == case["counts"]
 
 
+@pytest.mark.parametrize("case", cases("03-models/costs.json"))
+def test_costs(case: Case) -> None:
+    operator = OPERATORS[case["operator"]]
+    node, values = node_of(case), tuple(value_of(tensor) for tensor in case["inputs"])
+    work = operator.work(node, values, operator.infer(node, values))
+    assert {name: list(count) for name, count in work.items()} == case["counts"]
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("case", cases("03-models/runs.json"))
 def test_runs(case: Case, backend: str) -> None:
@@ -244,9 +252,11 @@ def test_runs(case: Case, backend: str) -> None:
             check_input(decode_model(data).manifest, given, case["units"])
         assert caught.value.code == case["fault"]
         return
-    result = load(data, facts, started(backend)).run(given, case["units"])
-    assert result.output.hex() == case["output"]
-    assert [digest.hex() for digest in result.step_digests] == case["steps"]
+    loaded = load(data, facts, started(backend))
+    for _ in range(case.get("calls", 1)):
+        result = loaded.run(given, case["units"])
+        assert result.output.hex() == case["output"]
+        assert [digest.hex() for digest in result.step_digests] == case["steps"]
 
 
 def page(name: str) -> str:

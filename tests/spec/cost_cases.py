@@ -1,0 +1,85 @@
+"""M-15 operator by operator: counts written out as products of the sizes they are made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.spec.movement_cases import cut, divide_by, over
+from tests.spec.operator_cases import HALF, I8, I16, I32, IDENTITY, WINDOW, Case
+from tests.spec.product_cases import select, transposed
+from tests.spec.refusal_cases import SYMBOLIC, value
+
+
+def counted(operator: str, attributes: Case, inputs: tuple[Case, ...], **counts: Any) -> Case:
+    """Make a case; a count that is one number does not depend on n."""
+    polynomials = {
+        name: [count, 0, 0] if isinstance(count, int) else count for name, count in counts.items()
+    }
+    case = {"operator": operator, "attributes": attributes, "inputs": list(inputs)}
+    return {"rule": "M-15", **case, "counts": polynomials}
+
+
+def cost_cases() -> list[Case]:
+    x, many, image = value(I8, 2, 5), value(I8, SYMBOLIC, 5), value(I8, 1, 6, 7, 4)
+    word = value(I16, 5)
+    conv = {"dilations": [1, 1], "groups": 1, "bias": [], **HALF, **WINDOW}
+    pool = {"kernel": [2, 3], **WINDOW}
+    pad = {"before": [0, 1], "after": [0, 2], "value": 0}
+    boxes = (value(I16, 9, 4), value(I8, 9))
+    return [
+        counted(
+            "CONV2D",
+            conv,
+            (image, value(I8, 3, 2, 2, 4)),
+            mac_conv=5 * 6 * 3 * 2 * 2 * 4,
+            weight_bytes=3 * 2 * 2 * 4,
+            element_copy=5 * 6 * 2 * 2 * 4,
+            element_heavy=5 * 6 * 3,
+        ),
+        counted("MAX_POOL2D", pool, (image,), element_cheap=5 * 5 * 4 * 2 * 3),
+        counted(
+            "MATMUL",
+            {"transpose_b": 0, **HALF},
+            (many, value(I8, 5, 3)),
+            mac_attention=[0, 3 * 5, 0],
+            element_copy=5 * 3,
+            element_heavy=[0, 3, 0],
+        ),
+        counted(
+            "CONV_TRANSPOSE2D",
+            transposed(),
+            (image, value(I8, 3, 2, 2, 4)),
+            mac_conv=6 * 7 * 4 * 2 * 2 * 3,
+            weight_bytes=3 * 2 * 2 * 4,
+            element_copy=6 * 7 * 2 * 2 * 3,
+            element_heavy=12 * 14 * 3,
+        ),
+        counted(
+            "CONV_TRANSPOSE2D",
+            transposed(groups=2),
+            (value(I8, SYMBOLIC, 6, 7, 4), value(I8, 6, 2, 2, 2)),
+            mac_grouped=[0, 6 * 7 * 4 * 2 * 2 * 3, 0],
+            weight_bytes=6 * 2 * 2 * 2,
+            element_copy=[0, 6 * 7 * 2 * 2 * 6, 0],
+            element_heavy=[0, 12 * 14 * 6, 0],
+        ),
+        *(counted(name, {}, (many,), element_cheap=[0, 5, 0]) for name in ("NEGATE", "ABS")),
+        counted("BIT_LENGTH", {}, (many,), element_cheap=[0, 5, 0]),
+        counted("MAXIMUM", {}, (x, value(I8, 5)), element_cheap=2 * 10),
+        counted("MINIMUM", {}, (many, value(I8, 5)), element_cheap=[0, 2 * 5, 0]),
+        counted("COMPARE", {"relation": 2}, (x, word), element_cheap=2 * 10),
+        counted("WHERE", {}, (x, word, word), element_cheap=3 * 10),
+        counted("DIVIDE", divide_by(0), (many, word), element_wide=[0, 5, 0]),
+        counted("GATHER", {"axis": 0}, (x, value(I8, SYMBOLIC)), element_copy=[0, 5, 0]),
+        counted("SLICE", cut([0, 0], [1, 3], [1, 1]), (x,), element_copy=3),
+        counted("PAD", pad, (many,), element_copy=[0, 8, 0]),
+        counted("UPSAMPLE", {"scales": [2, 3]}, (image,), element_copy=6 * 2 * 7 * 3 * 4),
+        counted("TILE", {"repetitions": [2, 2]}, (x,), element_copy=40),
+        counted("REPEAT", {"axis": 1, "count": 3}, (many,), element_copy=[0, 15, 0]),
+        counted("SUM", {**over(0), **IDENTITY}, (many,), element_cheap=[0, 5, 0], element_heavy=5),
+        counted("MEAN", over(1), (many,), element_cheap=[0, 5, 0], element_heavy=[0, 1, 0]),
+        *(counted(name, over(0), (x,), element_cheap=10) for name in ("MAX", "MIN")),
+        counted("NON_MAX_SUPPRESSION", select(0, 0, 3), boxes, comparison=9 * (3 + 4)),
+        counted("VALID_ROWS", {"column": 0, "threshold": 0}, (many,), element_copy=[0, 5, 0]),
+        counted("ARGMAX", {"axis": 1}, (value(I32, 3, 4),), element_cheap=12),
+    ]
