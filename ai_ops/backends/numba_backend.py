@@ -12,7 +12,7 @@ from typing import cast
 
 import numpy as np
 
-from ai_ops.backends import kernels, line_kernels, matrix_kernels
+from ai_ops.backends import kernels, line_kernels, matrix_kernels, sequence_kernels
 from ai_ops.backends.base import Kernel
 from ai_ops.backends.elementwise import (
     make_argmax,
@@ -35,6 +35,16 @@ from ai_ops.backends.products import (
     make_matmul,
 )
 from ai_ops.backends.reference import ReferenceBackend
+from ai_ops.backends.sequences import (
+    make_attention,
+    make_dynamic_quantize,
+    make_gemm_dynamic,
+    make_norm,
+    make_rope,
+    make_softmax,
+    make_table16,
+    make_top_k,
+)
 from ai_ops.backends.site import Loop, Site
 from ai_ops.dtype import Array
 from ai_ops.graph import Node, Value
@@ -60,8 +70,19 @@ COMPILED = (
     "sum_lines",
     "mean_lines",
     "suppress",
+    "dynamic_quantize",
+    "gemm_dynamic",
+    "attention_scores",
+    "attention_shares",
+    "attention_sums",
+    "attention_means",
+    "softmax",
+    "norm",
+    "table16",
+    "rope",
+    "top_k",
 )
-SOURCES = (kernels, matrix_kernels, line_kernels)
+SOURCES = (kernels, matrix_kernels, line_kernels, sequence_kernels)
 
 
 def source_of(name: str) -> Loop:
@@ -107,6 +128,15 @@ MAKERS: dict[str, Maker] = {
     "SUM": make_reduced_sum,
     "MEAN": make_mean,
     "NON_MAX_SUPPRESSION": make_suppression,
+    "DYNAMIC_QUANTIZE": make_dynamic_quantize,
+    "GEMM_DYNAMIC": make_gemm_dynamic,
+    "ATTENTION": make_attention,
+    "SOFTMAX": make_softmax,
+    "LAYER_NORM": make_norm,
+    "RMS_NORM": make_norm,
+    "TABLE16": make_table16,
+    "ROPE": make_rope,
+    "TOP_K": make_top_k,
 }
 
 
@@ -131,14 +161,16 @@ class NumbaBackend:
         if maker is None:
             return self.reference.prepare(node, inputs, outputs, weights)
         site = Site(loops=self.loops, node=node, inputs=inputs, outputs=outputs, weights=weights)
-        return narrowed(maker(site), outputs[0].type.dtype.numpy)
+        return narrowed(maker(site), tuple(out.type.dtype.numpy for out in outputs))
 
 
-def narrowed(kernel: Kernel, dtype: np.dtype[np.integer]) -> Kernel:
-    """Bring a result from its lane to its dtype; the clamp made it fit."""
+def narrowed(kernel: Kernel, dtypes: tuple[np.dtype[np.integer], ...]) -> Kernel:
+    """Bring each result from its lane to its dtype; the clamp made it fit."""
 
     def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
-        (y,) = kernel(arrays)
-        return (y if y.dtype == dtype else y.astype(dtype),)
+        return tuple(
+            y if y.dtype == dtype else y.astype(dtype)
+            for y, dtype in zip(kernel(arrays), dtypes, strict=True)
+        )
 
     return run

@@ -28,17 +28,19 @@ def _dense(rows: int, depth: int, units: int, out: DType, shift: int) -> Case:
 
 
 def _attention(
-    heads: int, shared: int, queries: int, keys: int, depth: int, bits: int, *, causal: int = 0
+    heads: int, shared: int, queries: int, keys: int, bits: int, out: DType = DType.I8
 ) -> Case:
+    """Make a causal case where there is a query for each key; i32 results show every bit."""
+    depth = 16
     node = make_node(
         "ATTENTION",
         (0, 1, 2),
         heads=heads,
         kv_heads=shared,
-        causal=causal,
+        causal=int(queries == keys),
         probability_bits=bits,
         **SPREAD,
-        **rescaled(heads * depth, 38, DType.I8),
+        **rescaled(heads * depth, 31 if out is DType.I32 else 38, out),
     )
     key = (DType.I8, (2, keys, shared * depth))
     return Case(node=node, types=((DType.I8, (2, queries, heads * depth)), key, key))
@@ -72,9 +74,9 @@ SEQUENCE_CASES = (
     Case(node=make_node("DYNAMIC_QUANTIZE", (0,)), types=((DType.I8, (2, 3, 5)),)),
     _dense(5, 70, 19, DType.I8, 34),
     _dense(3, 33, 40, DType.I16, 29),
-    _attention(4, 4, 9, 9, 8, 7, causal=1),
-    _attention(4, 2, 3, 37, 16, 12),
-    _attention(1, 1, 2, 5, 3, 10),
+    _attention(4, 4, 9, 9, 7, DType.I32),
+    _attention(4, 2, 3, 37, 12, DType.I32),
+    _attention(1, 1, 10, 5, 10),
     Case(
         node=make_node("SOFTMAX", (0,), **SPREAD, one=2**31 - 1, dtype=DType.I32.code),
         types=((DType.I16, (3, 41)),),

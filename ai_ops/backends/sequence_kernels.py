@@ -1,0 +1,375 @@
+"""Loops of the `numba` backend for operators on sequences; rules and names as in `kernels`.
+
+Two things make them fast and keep them exact. A score more than 4,095 below the largest has the
+weight 0, so one table of 4,097 entries holds the whole exponential, shifts included. A row that is
+divided by one number is multiplied by its reciprocal instead where a bound proves that the floor
+is the same (`dynamic_quantize`); everything else divides.
+"""
+
+# Comparisons, not min() and max(), become vector code.
+# ruff: noqa: PLR1730
+
+from __future__ import annotations
+
+import numpy as np
+
+from ai_ops.arithmetic import Wide
+from ai_ops.dtype import Array
+
+# Rows that share one pass over the weights, so that these come from the first-level cache.
+ROWS = 8
+# Keys whose weighted values fit 32 bits: 4,096 * 4,095 * 128 < 2^31.
+KEYS = 4_096
+# Distance below the largest score from which on the weight is 0.
+FAR = 4_096
+SCORE_LIMIT = 2**30
+
+
+def dynamic_quantize(x: Array, q: Array, a: Array) -> None:
+    """Take x int16 (M, K) to q int8 (M, K) and a int32 (M, 1).
+
+    With n = 254x + 257A, q is floor(n / 2A) - 128. Let b be the bits of A, k = 10 + 2b and
+    r = floor(2^k / 2A) + 1, so that 2A * r = 2^k + e with 0 < e <= 2A. Then n * r / 2^k exceeds
+    n / 2A by n * e / (2A * 2^k), which is below 1 / 2A since n * e <= 511A * 2A < 2^k: no floor
+    changes. n < 2^24 and r <= 2^25 + 1, hence 32-bit factors.
+    """
+    for i in range(x.shape[0]):
+        most = np.int32(1)
+        for j in range(x.shape[1]):
+            v = np.int32(x[i, j])
+            if v < 0:
+                v = np.int32(-v)
+            if v > most:
+                most = v
+        bits = 1
+        while most >> bits > 0:
+            bits += 1
+        shift = 10 + 2 * bits
+        reciprocal = np.int32((np.int64(1) << shift) // (2 * np.int64(most)) + 1)
+        offset = np.int32(257 * np.int64(most))
+        for j in range(x.shape[1]):
+            n = np.int32(np.int32(254) * np.int32(x[i, j])) + offset
+            q[i, j] = ((np.int64(np.int32(n)) * np.int64(reciprocal)) >> shift) - 128
+        a[i, 0] = most
+
+
+def gemm_dynamic(x: Array, a: Array, w: Array, scales: Wide, low: int, high: int, y: Array) -> None:
+    """Take x int16 (M, K), a int32 (M, 1) and w (N, K) to y (M, N); only bias, m and s of scales."""
+    bias, multipliers, shifts = scales[0], scales[1], scales[3]
+    units, depth = w.shape
+    acc = np.zeros((ROWS, units), np.int32)
+    for first in range(0, x.shape[0], ROWS):
+        last = min(first + ROWS, x.shape[0])
+        for j in range(units):
+            for i in range(first, last):
+                total = np.int32(0)
+                for k in range(depth):
+                    total = np.int32(total + np.int32(np.int32(x[i, k]) * np.int32(w[j, k])))
+                acc[i - first, j] = total
+        for i in range(first, last):
+            e = 0
+            while a[i, 0] << e < 16_384:
+                e += 1
+            factor = np.int64(a[i, 0]) << e
+            for j in range(units):
+                t = (np.int64(acc[i - first, j]) * factor + 16_384) >> 15
+                shift = shifts[j] + (e - 8)
+                v = (t * multipliers[j] + (np.int64(1) << (shift - 1))) >> shift
+                v = (v + bias[j] + 128) >> 8
+                if v < low:
+                    v = np.int64(low)
+                if v > high:
+                    v = np.int64(high)
+                y[i, j] = v
+
+
+def attention_scores(q: Array, k: Array, at: Wide, scores: Array) -> None:
+    """Take q int8 (B, T, H, D) and k int8 (B, S, G, D) to scores int32 (R, S) of one head.
+
+    at : int64 (7,)
+        Position in the batch, head, head of the keys, first query, number of queries R, keys that
+        are valid, and keys that query 0 of the R would see (`attention_shares`).
+    """
+    b, h, g, first = at[0], at[1], at[2], at[3]
+    depth, keys = q.shape[3], k.shape[1]
+    if at[4] < ROWS:
+        for r in range(at[4]):
+            for j in range(keys):
+                total = np.int32(0)
+                for c in range(depth):
+                    product = np.int32(np.int32(q[b, first + r, h, c]) * np.int32(k[b, j, g, c]))
+                    total = np.int32(total + product)
+                scores[r, j] = total
+        return
+    turned = np.zeros(((depth + 3) // 4 * 4, keys), np.int8)
+    row = np.zeros(turned.shape[0], np.int32)
+    for j in range(keys):
+        for c in range(depth):
+            turned[c, j] = k[b, j, g, c]
+    for r in range(at[4]):
+        for c in range(depth):
+            row[c] = q[b, first + r, h, c]
+        for j in range(keys):
+            scores[r, j] = 0
+        for c in range(0, turned.shape[0], 4):
+            q0, q1, q2, q3 = row[c], row[c + 1], row[c + 2], row[c + 3]
+            for j in range(keys):
+                scores[r, j] += (
+                    np.int32(q0 * np.int32(turned[c, j]))
+                    + np.int32(q1 * np.int32(turned[c + 1, j]))
+                    + np.int32(q2 * np.int32(turned[c + 2, j]))
+                    + np.int32(q3 * np.int32(turned[c + 3, j]))
+                )
+
+
+def attention_shares(
+    scores: Array, at: Wide, scale: Wide, table: Array, shares: Array, totals: Wide
+) -> None:
+    """Turn scores int32 (R, S) into probabilities int16 (R, S) and their sums int64 (R,).
+
+    Query r sees the keys below ``min(at[5], max(0, r + at[6]))``; the rest gets 0.
+
+    scale : int64 (3,)
+        Multiplier, rounding term and shift of a score.
+    table : int32 (4097,)
+        The probability of a score by its distance below the largest.
+    """
+    multiplier, half, shift = scale[0], scale[1], scale[2]
+    for r in range(at[4]):
+        seen = min(at[5], max(0, r + at[6]))
+        most = np.int32(-(2**31))
+        for j in range(seen):
+            if scores[r, j] > most:
+                most = scores[r, j]
+        top = (np.int64(most) * multiplier + half) >> shift
+        top = min(max(top, -SCORE_LIMIT), SCORE_LIMIT)
+        total = np.int64(0)
+        for j in range(seen):
+            t = (np.int64(scores[r, j]) * multiplier + half) >> shift
+            if t < -SCORE_LIMIT:
+                t = np.int64(-SCORE_LIMIT)
+            if t > SCORE_LIMIT:
+                t = np.int64(SCORE_LIMIT)
+            t = top - t
+            if t > FAR:
+                t = np.int64(FAR)
+            p = table[np.uint32(t)]
+            shares[r, j] = p
+            total += p
+        for j in range(seen, scores.shape[1]):
+            shares[r, j] = 0
+        totals[r] = max(total, np.int64(1))
+
+
+def attention_sums(v: Array, at: Wide, shares: Array, sums: Wide) -> None:
+    """Take v int8 (B, S, G, D) and probabilities int16 (R, S) to their sums int64 (R, D)."""
+    b, g = at[0], at[2]
+    keys, depth = v.shape[1], v.shape[3]
+    turned = np.zeros((depth, min(keys, KEYS)), np.int8)
+    row = np.zeros(turned.shape[1], np.int16)
+    for r in range(at[4]):
+        for c in range(depth):
+            sums[r, c] = 0
+    for start in range(0, keys, KEYS):
+        count = min(KEYS, keys - start)
+        if at[4] < ROWS:
+            for r in range(at[4]):
+                for j in range(start, start + count):
+                    p = np.int32(shares[r, j])
+                    for c in range(depth):
+                        sums[r, c] += np.int32(p * np.int32(v[b, j, g, c]))
+            continue
+        for j in range(count):
+            for c in range(depth):
+                turned[c, j] = v[b, start + j, g, c]
+        for r in range(at[4]):
+            for j in range(count):
+                row[j] = shares[r, start + j]
+            for c in range(depth):
+                total = np.int32(0)
+                for j in range(count):
+                    total = np.int32(total + np.int32(np.int32(row[j]) * np.int32(turned[c, j])))
+                sums[r, c] += total
+
+
+def attention_means(
+    sums: Wide, at: Wide, totals: Wide, scales: Wide, low: int, high: int, y: Array
+) -> None:
+    """Divide sums (R, D) by totals (R,) into the rows of y (B, T, H, D)."""
+    multipliers, halves, shifts = scales[1], scales[2], scales[3]
+    depth = sums.shape[1]
+    for r in range(at[4]):
+        for c in range(depth):
+            o = (sums[r, c] * 512 + totals[r]) // (2 * totals[r])
+            e = at[1] * depth + c
+            o = (o * multipliers[e] + halves[e]) >> shifts[e]
+            if o < low:
+                o = np.int64(low)
+            if o > high:
+                o = np.int64(high)
+            y[at[0], at[3] + r, at[1], c] = o
+
+
+def softmax(x: Array, scale: Wide, table: Array, one: int, y: Array) -> None:
+    """Take x int32 (M, N) to y int32 (M, N); the table is one of weights, as in `attention`."""
+    multiplier, half, shift = scale[0], scale[1], scale[2]
+    for i in range(x.shape[0]):
+        most = x[i, 0]
+        for j in range(x.shape[1]):
+            if x[i, j] > most:
+                most = x[i, j]
+        top = (np.int64(most) * multiplier + half) >> shift
+        top = min(max(top, -SCORE_LIMIT), SCORE_LIMIT)
+        share = np.int64(0)
+        for j in range(x.shape[1]):
+            t = (np.int64(x[i, j]) * multiplier + half) >> shift
+            if t < -SCORE_LIMIT:
+                t = np.int64(-SCORE_LIMIT)
+            if t > SCORE_LIMIT:
+                t = np.int64(SCORE_LIMIT)
+            t = top - t
+            if t > FAR:
+                t = np.int64(FAR)
+            z = table[np.uint32(t)]
+            y[i, j] = z
+            share += z
+        for j in range(x.shape[1]):
+            y[i, j] = (2 * np.int64(y[i, j]) * one + share) // (2 * share)
+
+
+def norm(
+    x: Array,
+    centred: int,
+    gamma: Wide,
+    beta: Wide,
+    epsilon: int,
+    shift: int,
+    low: int,
+    high: int,
+    y: Array,
+) -> None:
+    """Take x int32 (M, N) to y (M, N); gamma and beta int64 (N,), `centred` 1 takes the mean off."""
+    count = np.int64(x.shape[1])
+    half = np.int64(1) << (shift - 1)
+    for i in range(x.shape[0]):
+        mean = np.int32(0)
+        if centred == 1:
+            total = np.int64(0)
+            for j in range(x.shape[1]):
+                total += x[i, j]
+            mean = np.int32((2 * total + count) // (2 * count))
+        squares = np.int64(0)
+        for j in range(x.shape[1]):
+            d = np.int32(x[i, j] - mean)
+            squares += np.int64(d) * np.int64(d)
+        square = (((squares << 4) // count) << 8) + epsilon
+        root = np.int64(0)
+        for step in range(31):
+            candidate = root | (np.int64(1) << (30 - step))
+            if candidate * candidate <= square:
+                root = candidate
+        root = max(root, np.int64(1))
+        for j in range(x.shape[1]):
+            d = np.int32(x[i, j] - mean)
+            n = ((np.int64(d) << 19) + root) // (2 * root)
+            n = (n * gamma[j] + beta[j] + half) >> shift
+            if n < low:
+                n = np.int64(low)
+            if n > high:
+                n = np.int64(high)
+            y[i, j] = n
+
+
+def table16(x: Array, table: Array, scales: Wide, low: int, high: int, y: Array) -> None:
+    """Take x int16 (M, C) to y (M, C); the table is int32 (513,)."""
+    multipliers, halves, shifts = scales[1], scales[2], scales[3]
+    for i in range(x.shape[0]):
+        for c in range(x.shape[1]):
+            v = np.int32(x[i, c])
+            at = np.uint32((v + 32_768) >> 7)
+            here = table[at]
+            ahead = table[np.uint32(at + np.uint32(1))]
+            v = np.int32((here << 7) + np.int32(np.int32(ahead - here) * np.int32(v & 127)))
+            o = (np.int64(v) * multipliers[c] + halves[c]) >> shifts[c]
+            if o < low:
+                o = np.int64(low)
+            if o > high:
+                o = np.int64(high)
+            y[i, c] = o
+
+
+def rope(
+    x: Array, cos: Array, sin: Array, offset: int, interleaved: int, low: int, y: Array
+) -> None:
+    """Take x int16 (B, T, H, D), cos and sin int16 (P, D / 2) to y; the clamp is [low, -low - 1]."""
+    high = -low - 1
+    pairs = cos.shape[1]
+    # The elements of pair p are at p * stride and p * stride + gap.
+    stride, gap = 1, pairs
+    if interleaved == 1:
+        stride, gap = 2, 1
+    for b in range(x.shape[0]):
+        for i in range(x.shape[1]):
+            at = min(max(i + offset, 0), cos.shape[0] - 1)
+            for h in range(x.shape[2]):
+                for p in range(pairs):
+                    first, second = (
+                        np.int64(x[b, i, h, p * stride]),
+                        np.int64(x[b, i, h, p * stride + gap]),
+                    )
+                    c, s = np.int64(cos[at, p]), np.int64(sin[at, p])
+                    one = (first * c - second * s + 16_384) >> 15
+                    two = (first * s + second * c + 16_384) >> 15
+                    if one < low:
+                        one = np.int64(low)
+                    if one > high:
+                        one = np.int64(high)
+                    if two < low:
+                        two = np.int64(low)
+                    if two > high:
+                        two = np.int64(high)
+                    y[b, i, h, p * stride] = one
+                    y[b, i, h, p * stride + gap] = two
+
+
+def top_k(x: Array, values: Array, indices: Array) -> None:
+    """Take x int32 (M, N) to values and indices int32 (M, k).
+
+    The k best so far are a heap with the worst at its root: the smallest value, among equals the
+    highest index. Elements come in order of their index, so an equal one never enters. At the end
+    the worst leaves the heap again and again. Both steps let one element sink from the root.
+    """
+    count, size = values.shape[1], x.shape[1]
+    for i in range(x.shape[0]):
+        for j in range(count):
+            v, at = x[i, j], j
+            while at > 0 and values[i, (at - 1) // 2] >= v:
+                values[i, at] = values[i, (at - 1) // 2]
+                indices[i, at] = indices[i, (at - 1) // 2]
+                at = (at - 1) // 2
+            values[i, at], indices[i, at] = v, j
+        for step in range(count, size + count - 1):
+            if step < size:
+                v, index, limit = x[i, step], step, count
+                if v <= values[i, 0]:
+                    continue
+            else:
+                limit = size + count - 1 - step
+                v, index = values[i, limit], indices[i, limit]
+                values[i, limit], indices[i, limit] = values[i, 0], indices[i, 0]
+            at = 0
+            while 2 * at + 1 < limit:
+                below = 2 * at + 1
+                if below + 1 < limit and (
+                    values[i, below + 1] < values[i, below]
+                    or (
+                        values[i, below + 1] == values[i, below]
+                        and indices[i, below + 1] > indices[i, below]
+                    )
+                ):
+                    below += 1
+                if values[i, below] > v or (values[i, below] == v and indices[i, below] < index):
+                    break
+                values[i, at], indices[i, at] = values[i, below], indices[i, below]
+                at = below
+            values[i, at], indices[i, at] = v, index
