@@ -41,6 +41,7 @@ from ai_ops.backends.sequences import (
     make_gemm_dynamic,
     make_norm,
     make_rope,
+    make_sample,
     make_softmax,
     make_table16,
     make_top_k,
@@ -80,7 +81,7 @@ COMPILED = (
     "norm",
     "table16",
     "rope",
-    "top_k",
+    "largest",
 )
 SOURCES = (kernels, matrix_kernels, line_kernels, sequence_kernels)
 
@@ -137,6 +138,7 @@ MAKERS: dict[str, Maker] = {
     "TABLE16": make_table16,
     "ROPE": make_rope,
     "TOP_K": make_top_k,
+    "SAMPLE": make_sample,
 }
 
 

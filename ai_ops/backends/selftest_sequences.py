@@ -105,6 +105,7 @@ SEQUENCE_CASES = (
         ranges={2: (0, 3)},
     ),
     Case(node=make_node("TOP_K", (0,), k=7), types=((DType.I8, (5, 71)),)),
+    Case(node=make_node("TOP_K", (0,), k=37), types=((DType.I16, (2, 601)),)),
     Case(
         node=make_node("SAMPLE", (0, 1, 2), top_k=9, multiplier=2**30, shift=45),
         types=((DType.I32, (67,)), (DType.U8, (32,)), ONE),

@@ -332,44 +332,37 @@ def rope(
                     y[b, i, h, p * stride + gap] = two
 
 
-def top_k(x: Array, values: Array, indices: Array) -> None:
-    """Take x int32 (M, N) to values and indices int32 (M, k).
+def largest(x: Array, kept: Array) -> None:
+    """Take x int32 (M, N) to the indices int32 (M, k) of its k largest, in their own order.
 
-    The k best so far are a heap with the worst at its root: the smallest value, among equals the
-    highest index. Elements come in order of their index, so an equal one never enters. At the end
-    the worst leaves the heap again and again. Both steps let one element sink from the root.
+    Byte after byte from the top, count how many candidates share each value of it, and go down to
+    the one that holds the k-th largest: four reads whatever the order of the elements. Of those
+    equal to the k-th largest the first are kept.
     """
-    count, size = values.shape[1], x.shape[1]
+    counts = np.zeros(256, np.int32)
     for i in range(x.shape[0]):
-        for j in range(count):
-            v, at = x[i, j], j
-            while at > 0 and values[i, (at - 1) // 2] >= v:
-                values[i, at] = values[i, (at - 1) // 2]
-                indices[i, at] = indices[i, (at - 1) // 2]
-                at = (at - 1) // 2
-            values[i, at], indices[i, at] = v, j
-        for step in range(count, size + count - 1):
-            if step < size:
-                v, index, limit = x[i, step], step, count
-                if v <= values[i, 0]:
-                    continue
-            else:
-                limit = size + count - 1 - step
-                v, index = values[i, limit], indices[i, limit]
-                values[i, limit], indices[i, limit] = values[i, 0], indices[i, 0]
-            at = 0
-            while 2 * at + 1 < limit:
-                below = 2 * at + 1
-                if below + 1 < limit and (
-                    values[i, below + 1] < values[i, below]
-                    or (
-                        values[i, below + 1] == values[i, below]
-                        and indices[i, below + 1] > indices[i, below]
-                    )
-                ):
-                    below += 1
-                if values[i, below] > v or (values[i, below] == v and indices[i, below] < index):
-                    break
-                values[i, at], indices[i, at] = values[i, below], indices[i, below]
-                at = below
-            values[i, at], indices[i, at] = v, index
+        need = np.int32(kept.shape[1])
+        found = np.uint32(0)
+        for step in range(4):
+            shift = np.uint32(24 - 8 * step)
+            for value in range(256):
+                counts[value] = 0
+            for j in range(x.shape[1]):
+                v = np.uint32(np.int64(x[i, j]) + 2_147_483_648)
+                if step == 0 or (v >> np.uint32(shift + np.uint32(8))) == found:
+                    counts[(v >> shift) & np.uint32(255)] += 1
+            value = 255
+            while counts[value] < need:
+                need -= counts[value]
+                value -= 1
+            found = np.uint32(np.uint32(found << np.uint32(8)) | np.uint32(value))
+        at = 0
+        for j in range(x.shape[1]):
+            v = np.uint32(np.int64(x[i, j]) + 2_147_483_648)
+            if v > found:
+                kept[i, at] = j
+                at += 1
+            elif v == found and need > 0:
+                kept[i, at] = j
+                at += 1
+                need -= 1

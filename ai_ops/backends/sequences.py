@@ -13,9 +13,13 @@ from ai_ops.dtype import Array, DType
 from ai_ops.graph import SYMBOLIC, Node
 from ai_ops.ops.attention import heads_of
 from ai_ops.ops.exponential import weights
+from ai_ops.ops.sample import chosen
+from ai_ops.ops.top_k import first_largest
 
 BYTE, SHORT, LONG = DType.I8.numpy, DType.I16.numpy, DType.I32.numpy
 FAR = 4_096
+# From here on selecting is faster than sorting whole rows (measured).
+LONG_ROW = 256
 # Scores in memory at once: a head's queries are taken in blocks.
 BLOCK_ELEMENTS = 2**18
 
@@ -162,15 +166,35 @@ def make_rope(site: Site) -> Kernel:
 
 def make_top_k(site: Site) -> Kernel:
     """Make TOP_K."""
-    loop, k = site.loops["top_k"], site.node.integer("k")
+    k = site.node.integer("k")
 
     def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
-        x = owned(arrays[0], LONG)
-        values, indices = (np.empty((*x.shape[:-1], k), LONG) for _ in range(2))
-        loop(x.reshape(-1, x.shape[-1]), values.reshape(-1, k), indices.reshape(-1, k))
-        return (values, indices)
+        indices = _largest(site, arrays[0], k)
+        return (np.take_along_axis(arrays[0], indices, axis=-1), indices)
 
     return run
+
+
+def make_sample(site: Site) -> Kernel:
+    """Make SAMPLE."""
+    top_k = site.node.integer("top_k")
+
+    def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        kept = _largest(site, arrays[0].reshape(-1), top_k)
+        return (chosen(site.node, arrays, kept),)
+
+    return run
+
+
+def _largest(site: Site, x: Array, k: int) -> Array:
+    """Return the indices (..., k) of the largest: select them, then sort what is left."""
+    if x.shape[-1] < LONG_ROW:
+        return first_largest(x, k)
+    rows = owned(x, LONG).reshape(-1, x.shape[-1])
+    kept = np.empty((len(rows), k), LONG)
+    site.loops["largest"](rows, kept)
+    order = first_largest(np.take_along_axis(rows, kept, axis=1), k)
+    return np.take_along_axis(kept, order, axis=1).reshape(*x.shape[:-1], k)
 
 
 def _distances() -> Wide:

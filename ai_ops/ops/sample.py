@@ -17,7 +17,7 @@ from ai_ops.graph import SYMBOLIC, Node, TensorType, Value
 from ai_ops.ops.definition import Field, Operator
 from ai_ops.ops.epilogue import check_index
 from ai_ops.ops.exponential import SCORE_FIELDS, check_scale, scores, weights
-from ai_ops.ops.top_k import first_largest, sorting_steps
+from ai_ops.ops.top_k import SELECTION_PASSES, first_largest
 
 SEED_BYTES = 32
 
@@ -43,26 +43,39 @@ def infer(node: Node, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
 
 
 def work(node: Node, inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> cost.Work:
-    """Sort the logits; one exponential for each that is kept."""
+    """As TOP_K, then one exponential for each logit that is kept."""
     del outputs
-    size = inputs[0].type.shape[-1]
+    top_k = node.integer("top_k")
     return {
-        "comparison": cost.constant(size * sorting_steps(size)),
-        "element_wide": cost.constant(node.integer("top_k")),
+        "element_cheap": cost.elements(inputs[0].type, SELECTION_PASSES),
+        "comparison": cost.constant(top_k * top_k.bit_length()),
+        "element_wide": cost.constant(top_k),
     }
 
 
 def reference(
     node: Node, arrays: tuple[Array, ...], outputs: tuple[Value, ...]
 ) -> tuple[Array, ...]:
-    """Find where the running sum of weights first exceeds a number drawn below their sum."""
-    logits = arrays[0].reshape(-1)
-    kept = first_largest(logits, node.integer("top_k"))
-    t = scores(node, logits[kept].astype(np.int64))
+    """Keep the largest, then draw one of them."""
+    del outputs
+    kept = first_largest(arrays[0].reshape(-1), node.integer("top_k"))
+    return (chosen(node, arrays, kept),)
+
+
+def chosen(node: Node, arrays: tuple[Array, ...], kept: Array) -> Array:
+    """Find where the running sum of weights first exceeds a number drawn below their sum.
+
+    Parameters
+    ----------
+    arrays : tuple of arrays
+        The node's inputs.
+    kept : integer (top_k,)
+        Indices of the largest logits, in order.
+    """
+    t = scores(node, arrays[0].reshape(-1)[kept].astype(np.int64))
     running = np.cumsum(weights(t[0] - t))
     drawn = draw(arrays[1].tobytes(), int(arrays[2][0]), int(running[-1]))
-    chosen = kept[int(np.argmax(running > drawn))]
-    return (np.array([chosen], outputs[0].type.dtype.numpy),)
+    return np.array([kept[int(np.argmax(running > drawn))]], DType.I32.numpy)
 
 
 def draw(seed: bytes, position: int, bound: int) -> int:

@@ -13,6 +13,9 @@ from ai_ops.errors import InvalidModel, ModelFault
 from ai_ops.graph import SYMBOLIC, Node, TensorType, Value
 from ai_ops.ops.definition import Field, Operator
 
+# Reads of every element that select the k largest, whatever their order: one for each byte.
+SELECTION_PASSES = 4
+
 
 def infer(node: Node, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
     """Take x (..., N) to values (..., k) of its dtype and indices (..., k)."""
@@ -32,15 +35,13 @@ def infer(node: Node, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
 
 
 def work(node: Node, inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> cost.Work:
-    """Sort each row."""
-    del node, outputs
-    x = inputs[0].type
-    return {"comparison": cost.elements(x, sorting_steps(x.shape[-1]))}
-
-
-def sorting_steps(size: int) -> int:
-    """Comparisons for each of `size` elements sorted: the logarithm, rounded up, at least 1."""
-    return max(1, (size - 1).bit_length())
+    """Find the k-th largest by its four bytes, then sort the k that are kept."""
+    del node
+    kept = outputs[0].type
+    return {
+        "element_cheap": cost.elements(inputs[0].type, SELECTION_PASSES),
+        "comparison": cost.elements(kept, kept.shape[-1].bit_length()),
+    }
 
 
 def first_largest(x: Array, k: int) -> Array:

@@ -66,10 +66,12 @@ ENCODER_COUNTS = {
     "weight_bytes": [32, 0, 0],
     "element_copy": [9, 0, 0],
     "element_heavy": [0, 8 + 8 + 8 + 8, 0],
-    # Exponentials of attention; q, LAYER_NORM, TABLE16, RMS_NORM; SOFTMAX twice; 5 tokens kept.
-    "element_wide": [5, 4 * 10 + 4 + 8 + 8 + 8 + 2 * 8, 4],
-    # TOP_K of 8: 3 bits of 7. SAMPLE of 9: 4 bits of 8.
-    "comparison": [9 * 4, 8 * 3, 0],
+    # SAMPLE of 9; q twice, TOP_K of 8.
+    "element_cheap": [4 * 9, 2 * 4 + 4 * 8, 0],
+    # Exponentials of attention; LAYER_NORM, TABLE16, RMS_NORM; SOFTMAX twice; 5 tokens kept.
+    "element_wide": [5, 4 * 10 + 8 + 8 + 8 + 2 * 8, 4],
+    # 5 of 3 bits; 3 of 2 bits.
+    "comparison": [5 * 3, 3 * 2, 0],
     "digest_bytes": [4 + 9, (4 + 4) + 8 + 8 + 8 + 8 + 16 + 8 + 8 + 8 + (3 + 12), 0],
 }
 
