@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from ai_ops.backends import select_backend
+from ai_ops.backends import OPTIONAL_BACKENDS, select_backend
 from ai_ops.backends.base import Backend, GraphBackend, Program, ProgramStep, Runner
 from ai_ops.dtype import Array
 from ai_ops.errors import AiOpsError, BackendFault, Cancelled, InputFault, InvalidInput
@@ -226,7 +226,7 @@ def program_of(model: Model, facts: ModelFacts) -> Program:
 def run_exact(
     loaded: LoadedModel, data: bytes, n: int, cancellation: Cancellation | None = None
 ) -> Inference:
-    """Run, and on a fault of the backend run again on `reference`.
+    """Run, and on a fault of the backend run again on `reference`; a card's on `cpu` before that.
 
     Raises
     ------
@@ -242,8 +242,9 @@ def run_exact(
     except BackendFault:
         if loaded.backend.name == "reference":
             raise
-        again = load(loaded.model, loaded.facts, select_backend("reference"))
-        return again.run(data, n, cancellation)
+        name = "cpu" if loaded.backend.name in OPTIONAL_BACKENDS else "reference"
+        again = load(loaded.model, loaded.facts, select_backend(name))
+        return run_exact(again, data, n, cancellation)
 
 
 def check_input(manifest: Manifest | ModelHead, data: bytes, n: int) -> None:

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from blake3 import blake3
 
+from ai_ops import executor
 from ai_ops.backends import select_backend
-from ai_ops.backends.base import Kernel
+from ai_ops.backends.base import Backend, Kernel
+from ai_ops.backends.reference import ReferenceBackend
 from ai_ops.dtype import Array, DType
 from ai_ops.errors import BackendFault, InputFault, InvalidInput
 from ai_ops.executor import LoadedModel, check_input, load, run_exact
@@ -110,10 +112,9 @@ def test_bad_input_is_refused_before_step_0(data: bytes, n: int, code: InputFaul
 class Broken:
     """A backend whose kernels fail, as a lost device does."""
 
-    name = "broken"
-
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: Kernel, name: str = "broken") -> None:
         self.kernel = kernel
+        self.name = name
 
     def prepare(
         self,
@@ -141,6 +142,20 @@ def test_a_fault_is_local_and_the_reference_answers(kernel: Kernel) -> None:
     with pytest.raises(BackendFault):
         faulty.run(bytes(8), 1)
     assert run_exact(faulty, bytes(8), 1) == loaded(model).run(bytes(8), 1)
+
+
+def test_a_fault_of_a_card_goes_to_the_cpu_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def select(name: str) -> Backend:
+        asked.append(name)
+        return ReferenceBackend() if name == "reference" else Broken(out_of_memory, name)
+
+    monkeypatch.setattr(executor, "select_backend", select)
+    model = mlp()
+    faulty = load(model, facts_of(model), Broken(out_of_memory, "gpu"))
+    assert run_exact(faulty, bytes(8), 1) == loaded(model).run(bytes(8), 1)
+    assert asked == ["cpu", "reference"]
 
 
 def test_a_result_never_depends_on_earlier_calls() -> None:
