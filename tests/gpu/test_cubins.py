@@ -3,64 +3,49 @@ everything in registers. No card runs it here."""
 
 from __future__ import annotations
 
-import re
+from collections import Counter
 
 import pytest
 
-from ai_ops.backends.gpu.source import kernel_source
-from tests.gpu.cubins import instructions, missing
+from ai_ops.backends.gpu.machine_code import (
+    BY_DOT_PRODUCTS,
+    DOT_PRODUCT,
+    ON_TENSOR_CORES,
+    TENSOR_CORES,
+    instructions,
+    kernel_names,
+    missing_tools,
+    shortcomings,
+)
 
-REASON = missing()
+REASON = missing_tools()
 if REASON is not None:
     pytest.skip(REASON, allow_module_level=True)
-
-# Turing has no 32-deep instruction: its products are four smaller ones.
-TENSOR_CORES = {
-    "sm_75": "IMMA.8816.S8.S8",
-    "sm_80": "IMMA.16832.S8.S8",
-    "sm_90": "IMMA.16832.S8.S8",
-}
-DOT_PRODUCT = "IDP.4A.S8.S8"
-ON_TENSOR_CORES = (
-    "product_rows",
-    "product_strided",
-    "product_dynamic_rows",
-    "product_dynamic_strided",
-    "product_patches",
-    "product_pixels",
-)
-BY_DOT_PRODUCTS = (
-    "narrow_one",
-    "narrow_four",
-    "narrow_dynamic_one",
-    "narrow_dynamic_four",
-    "convolve_grouped",
-    "convolve_depthwise",
-    "convolve_transposed",
-    "attend",
-)
-
-
-def kernels() -> set[str]:
-    return set(re.findall(r"^KERNEL\((\w+), \d+\)", kernel_source(), re.MULTILINE))
 
 
 @pytest.mark.parametrize("architecture", TENSOR_CORES)
 def test_kernels_use_the_units_they_were_written_for(architecture: str) -> None:
     counts = instructions(architecture)
-    assert set(counts) == kernels()
-    for name in ON_TENSOR_CORES:
-        assert counts[name][TENSOR_CORES[architecture]] >= 64, name
-    for name in BY_DOT_PRODUCTS:
-        assert counts[name][DOT_PRODUCT] >= 4, name
+    assert set(counts) == kernel_names()
+    assert shortcomings(architecture, counts) == ()
+    # Copies past the registers exist from Ampere on.
     copies = [name for name in counts["product_rows"] if name.startswith("LDGSTS")]
     assert bool(copies) is (architecture != "sm_75")
 
 
-@pytest.mark.parametrize("architecture", TENSOR_CORES)
-def test_nothing_spills_and_nothing_is_float(architecture: str) -> None:
-    for kernel, counts in instructions(architecture).items():
-        for instruction in counts:
-            first = instruction.partition(".")[0]
-            assert first not in {"LDL", "STL"}, f"{kernel} keeps something in local memory"
-            assert first not in {"FADD", "FMUL", "FFMA", "DADD", "DMUL", "DFMA"}, kernel
+def test_what_is_missing_is_named() -> None:
+    """The check must be able to fail: each kind of fault is planted once."""
+    good = {name: Counter({TENSOR_CORES["sm_90"]: 64}) for name in ON_TENSOR_CORES}
+    good |= {name: Counter({DOT_PRODUCT: 4}) for name in BY_DOT_PRODUCTS}
+    good |= {name: Counter({"IADD3": 1}) for name in kernel_names() - set(good)}
+    assert shortcomings("sm_90", good) == ()
+    for name, count, words in (
+        ("product_rows", Counter({"IMMA.8816.S8.S8": 64}), "product_rows has 0"),
+        ("attend", Counter({DOT_PRODUCT: 3}), "attend has 3"),
+        ("hash_chunks", Counter({"STL.64": 1}), "hash_chunks uses local memory"),
+        ("hash_chunks", Counter({"FFMA.FTZ": 1}), "hash_chunks computes in floating point"),
+    ):
+        (found,) = shortcomings("sm_90", {**good, name: count})
+        assert words in found
+    less = {name: count for name, count in good.items() if name != "attend"}
+    assert shortcomings("sm_90", less) == ("attend is missing",)

@@ -131,6 +131,7 @@ class CupyDevice:
             properties = runtime.getDeviceProperties(card.id)
             self.architecture = f"sm_{major}{minor}"
             self.name = properties["name"].decode()
+            runtime.free(0)  # makes the context that the driver's calls need
             module = function.Module()
             module.load(compile_kernels(self.architecture))
         except (runtime.CUDARuntimeError, driver.CUDADriverError) as error:
