@@ -47,6 +47,7 @@ class Command:
 
 GROUPS: Final[dict[str, str]] = {
     "chain": "export, import and verify chains",
+    "gpu": "verify and time the gpu backend",
     "model": "import, inspect, run and deploy models",
 }
 
@@ -55,6 +56,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("chain import", "node.commands.chain_import", "execute and keep an exported chain"),
     Command("chain verify", "node.commands.chain_verify", "execute a stored chain again"),
     Command("devnet", "node.commands.devnet", "start a development chain on this machine"),
+    Command("gpu bench", "node.commands.gpu_bench", "time the gpu backend on a card"),
+    Command("gpu check", "node.commands.gpu_check", "verify the gpu backend on this machine"),
     Command("model deploy", "node.commands.model_deploy", "put a model on a chain"),
     Command("model import", "node.commands.model_import", "turn a float network into a model"),
     Command("model inspect", "node.commands.model_inspect", "show what is in a model file"),

@@ -38,7 +38,7 @@ class ErrorEntry:
     remedy: str
 
 
-# Codes are never reused; areas: BUG, CHAIN, DEPLOY, GENESIS, KEY, MODEL, NET, STORE, USE.
+# Codes are never reused; areas: BUG, CHAIN, DEPLOY, GENESIS, GPU, KEY, MODEL, NET, STORE, USE.
 ERRORS: Final[dict[str, ErrorEntry]] = {
     "E-BUG-001": ErrorEntry(
         LOCAL_FAULT,
@@ -124,6 +124,11 @@ ERRORS: Final[dict[str, ErrorEntry]] = {
         INPUT_REFUSED,
         "A chain spec has a key that no version knows.",
         "Check its spelling; docs/spec/09-genesis.md lists all keys.",
+    ),
+    "E-GPU-001": ErrorEntry(
+        LOCAL_FAULT,
+        "There is no card that the gpu backend can use.",
+        "Run `engram gpu check`: it says what this machine lacks.",
     ),
     "E-KEY-001": ErrorEntry(
         INPUT_REFUSED,

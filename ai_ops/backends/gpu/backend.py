@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
 from ai_ops.backends.base import Kernel, Program, Runner
-from ai_ops.backends.gpu.device import Device, Place
+from ai_ops.backends.gpu.device import Device, Memory, Place, Prepared, Queue
 from ai_ops.backends.gpu.job import Job, Tensor
 from ai_ops.backends.gpu.lowering import LOWERINGS
 from ai_ops.backends.gpu.resident import Cache, Resident
@@ -76,10 +78,16 @@ class SingleNode:
 
     def __call__(self, arrays: tuple[Array, ...]) -> tuple[Array, ...]:
         """Compute the node."""
+        placed = self.placed(arrays)
+        placed.launch()
+        return tuple(read_tensor(placed.queue, tensor, 0).copy() for tensor in placed.outputs)
+
+    def placed(self, arrays: tuple[Array, ...]) -> Placed:
+        """Bring the inputs to the device and prepare the launches."""
         n = units_of(self.inputs, arrays)
         types = [(array.shape, value) for array, value in zip(arrays, self.inputs, strict=True)]
         types += [(value.type.concrete(n), value) for value in self.outputs]
-        sizes = [int(np.prod(shape)) * value.type.dtype.itemsize for shape, value in types]
+        sizes = [prod(shape) * value.type.dtype.itemsize for shape, value in types]
         memory = self.device.allocate(sum(up(size) for size in sizes))
         queue = self.device.queue()
         tensors = []
@@ -99,9 +107,32 @@ class SingleNode:
             weights=self.weights,
             keep=self.resident.keep,
         )
-        for action in prepared([*LOWERINGS[self.node.operator](job)], memory.size):
-            queue.launch(action, 1)  # type: ignore[arg-type]  # no lowering makes host steps
-        return tuple(read_tensor(queue, tensor, 0).copy() for tensor in job.outputs)
+        work = prepared([*LOWERINGS[self.node.operator](job)], memory.size)
+        return Placed(
+            memory=memory,
+            queue=queue,
+            work=tuple(action for action in work if isinstance(action, Prepared)),
+            outputs=job.outputs,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """A node whose inputs are on the device; it may be launched again and again."""
+
+    memory: Memory
+    queue: Queue
+    work: tuple[Prepared, ...]
+    outputs: tuple[Tensor, ...]
+
+    def launch(self) -> None:
+        """Queue its kernels."""
+        for item in self.work:
+            self.queue.launch(item, 1)
+
+    def wait(self) -> None:
+        """Wait until they are done."""
+        self.queue.download(self.memory.address, 1)
 
 
 def units_of(values: tuple[Value, ...], arrays: tuple[Array, ...]) -> int:
