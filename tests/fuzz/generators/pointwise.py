@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ai_ops.dtype import DType
 from ai_ops.graph import SYMBOLIC, Value
-from tests.fuzz.draw import ANY, BYTES, Draw, Proposal
+from tests.fuzz.draw import ANY, BYTES, SIGNED, Draw, Proposal
 
 FACTORS = (
     (DType.I8, DType.I8),
@@ -101,3 +101,66 @@ def propose_argmax(d: Draw) -> Proposal:
     x = d.value(d.dtype(ANY), d.shape())
     axes = [axis for axis, size in enumerate(x.type.shape) if size != SYMBOLIC]
     return Proposal(values=(x,), attributes={"axis": d.choice(axes or [0])})
+
+
+def propose_sign(d: Draw) -> Proposal:
+    """Propose NEGATE or ABS."""
+    return Proposal(values=(d.value(d.dtype(SIGNED), d.shape()),), attributes={})
+
+
+def propose_bit_length(d: Draw) -> Proposal:
+    return Proposal(values=(d.value(d.dtype(), d.shape()),), attributes={})
+
+
+def propose_alike(d: Draw) -> Proposal:
+    """Propose MAXIMUM or MINIMUM: two operands of one dtype."""
+    dtype = d.dtype()
+    values, weights = pairwise(d, dtype, dtype)
+    return Proposal(values=values, attributes={}, weights=weights)
+
+
+def propose_compare(d: Draw) -> Proposal:
+    left = d.dtype()
+    values, weights = pairwise(d, left, left if d.chance(0.5) else d.dtype())
+    attributes = {"relation": d.between(0, 5)}
+    return Proposal(values=values, attributes=attributes, weights=weights)
+
+
+def propose_where(d: Draw) -> Proposal:
+    dtype = d.dtype()
+    values, weights = pairwise(d, dtype, dtype)
+    like = d.choice(values).type.shape
+    fixed = all(size != SYMBOLIC for size in like)
+    shape = like if d.chance(0.6) else tuple(1 if d.chance(0.5) else size for size in like)
+    condition = d.choice((DType.U8, DType.U8, DType.I8, DType.I16, DType.I32))
+    fixed = fixed and d.chance(0.1)
+    first = d.weight(condition, shape) if fixed else d.value(condition, shape, d.choice((1, None)))
+    moved = tuple(position + 1 for position in weights)
+    return Proposal(values=(first, *values), attributes={}, weights=(0, *moved) if fixed else moved)
+
+
+def propose_divide(d: Draw) -> Proposal:
+    left, right = d.dtype(), d.dtype()
+    values, weights = pairwise(d, left, right)
+    dtype = d.dtype()
+    attributes = {
+        "shift": d.choice((0, 0, 1, 8, 16, 29, d.between(0, 29))),
+        "rounding": d.between(0, 2),
+        "dtype": dtype.code,
+        **d.clamp(dtype),
+    }
+    return Proposal(values=values, attributes=attributes, weights=weights)
+
+
+def propose_table16(d: Draw) -> Proposal:
+    low, high = DType.I16.minimum, DType.I16.maximum
+    rise = d.chance(0.5)
+    table = tuple(
+        max(low, min(high, (at - 256) * 128 + d.between(-9, 9)))
+        if rise
+        else d.choice((low, high, d.between(low, high)))
+        for at in range(513)
+    )
+    x = d.value(DType.I16, d.shape())
+    attributes = {"table": table, **d.rescaled(x.type.shape[-1], 2**22)}
+    return Proposal(values=(x,), attributes=attributes)

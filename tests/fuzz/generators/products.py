@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ai_ops.dtype import DType
 from ai_ops.graph import SYMBOLIC
-from tests.fuzz.draw import Draw, Proposal, magnitude
+from tests.fuzz.draw import Draw, Proposal, count, magnitude
 
 TOP = 2**31 - 1
 DEEPEST = TOP // 2**14
@@ -35,7 +35,7 @@ def propose_gemm(d: Draw) -> Proposal:
     else:
         depth, units = d.size(), d.size(33)
         lead = d.shape(d.choice((1, 1, 1, 2)), symbolic=0.3)
-        while depth * units * abs(prod(lead)) > MAXIMUM_MACS:
+        while depth * units * count(lead) > MAXIMUM_MACS:
             lead = (d.size(5),)
     bound = min(depth * magnitude(left) * magnitude(right), TOP)
     bias = d.bias(units, bound)
@@ -77,6 +77,34 @@ def propose_conv2d(d: Draw) -> Proposal:
     return Proposal(values=(x, w), attributes=attributes, weights=(1,) if d.chance(0.85) else ())
 
 
+def propose_conv_transpose2d(d: Draw) -> Proposal:
+    """Weights are (O, KH, KW, C / groups); a result grows by stride."""
+    left, right = d.choice(tuple(pair for pair in FACTORS if DType.I32 not in pair))
+    groups = d.choice((1, 1, 1, 2, 3, 16))
+    depth, filters = d.choice((1, 2, 3, 5, 16, 17)), groups * d.choice((1, 2, 3, 5, 8, 17))
+    kernel = d.choice(((1, 1), (2, 2), (2, 2), (3, 3), (3, 3), (4, 4), (1, 3), (5, 2)))
+    dilations = d.choice(((1, 1), (1, 1), (1, 1), (2, 1), (1, 2)))
+    strides = d.choice(((1, 1), (2, 2), (2, 2), (1, 2), (3, 1), (3, 4)))
+    taps = kernel[0] * kernel[1] * depth
+    shape = image(d, depth * groups, budget=max(20, MAXIMUM_MACS // (8 * taps * filters)))
+    bound = min(taps * magnitude(left) * magnitude(right), TOP)
+    bias = d.bias(filters, bound)
+    room = TOP - max(map(abs, bias), default=0)
+    reaches = [(size - 1) * gap for size, gap in zip(kernel, dilations, strict=True)]
+    attributes = {
+        "strides": strides,
+        "padding": tuple(d.choice((0, reaches[at % 2] // 2, reaches[at % 2])) for at in range(4)),
+        "output_padding": tuple(d.choice((0, 0, stride - 1)) for stride in strides),
+        "dilations": dilations,
+        "groups": groups,
+        "bias": bias,
+        **d.rescaled(filters, bound),
+    }
+    x = d.value(left, shape, reach(taps, right, room))
+    w = d.weight(right, (filters, *kernel, depth))
+    return Proposal(values=(x, w), attributes=attributes, weights=(1,) if d.chance(0.85) else ())
+
+
 def image(d: Draw, channels: int, budget: int = 1_000) -> tuple[int, int, int, int]:
     """Draw an NHWC shape with at most about `budget` pixels."""
     rows = d.choice((1, 2, 3, 5, 6, 7, 8, 9, 16, 17))
@@ -98,10 +126,3 @@ def window(
         "strides": d.choice(((1, 1), (1, 1), (2, 2), (1, 2), (3, 1), (5, 4))),
         "padding": d.choice((same, edge, edge, (0, 0, 0, 0))),
     }
-
-
-def prod(sizes: tuple[int, ...]) -> int:
-    total = 1
-    for size in sizes:
-        total *= 5 if size == SYMBOLIC else size
-    return total
