@@ -11,14 +11,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ai_ops.backends import BACKENDS
+from ai_ops.backends.base import Backend
+from ai_ops.backends.native_backend import MAKERS
 from ai_ops.operators import OPERATORS
-from tests.fuzz.backends import start
 from tests.fuzz.cases import from_vector, make_case, to_vector
 from tests.fuzz.check import difference, expected_of
 
@@ -61,13 +63,23 @@ def run(path: Path, names: list[str]) -> tuple[int, list[str]]:
                 passed += 1
             else:
                 failures.append(f"reference: {where}")
-        for backend in backends:
+        for backend, operators in backends:
+            if case.node.operator not in operators:
+                continue
             problem = difference(case, backend, expected)
             if problem is None:
                 passed += 1
             else:
                 failures.append(f"{backend.name}: {where}: {problem}\n{line}")
     return passed, failures
+
+
+def start(name: str) -> tuple[Backend, Collection[str]]:
+    """Start a backend without its self test, and list the operators it does not pass on.
+
+    What `native` leaves to numba would be compiled here, and an emulated compiler takes minutes.
+    """
+    return BACKENDS[name](), MAKERS if name.startswith("native") else OPERATORS
 
 
 def main() -> int:
