@@ -10,6 +10,8 @@ of its operator, in table order. Source: docs/spec/03-models.md M-4 to M-6.
 
 from __future__ import annotations
 
+import struct
+
 from ai_ops import rlp
 from ai_ops.errors import InvalidModel, ModelFault
 from ai_ops.graph import AttributeValue, Graph, Node
@@ -17,13 +19,14 @@ from ai_ops.manifest_encoding import decode_type, encode_type
 from ai_ops.operators import BY_CODE, OPERATORS
 from ai_ops.ops.definition import LIST, SCALAR, Field
 
+# Width in bytes, sign, and the letter that `struct` knows the two by.
 _ELEMENTS = {
-    "u8": (1, False),
-    "u16": (2, False),
-    "u32": (4, False),
-    "i16": (2, True),
-    "i32": (4, True),
-    "i64": (8, True),
+    "u8": (1, False, "B"),
+    "u16": (2, False, "H"),
+    "u32": (4, False, "I"),
+    "i16": (2, True, "h"),
+    "i32": (4, True, "i"),
+    "i64": (8, True, "q"),
 }
 _U32 = "u32"
 
@@ -138,7 +141,7 @@ def _check_count(what: str, field: Field, count: int) -> None:
 
 
 def _pack(values: tuple[int, ...], element: str, what: str) -> bytes:
-    width, signed = _ELEMENTS[element]
+    width, signed, _ = _ELEMENTS[element]
     try:
         return b"".join(value.to_bytes(width, "little", signed=signed) for value in values)
     except OverflowError:
@@ -148,10 +151,7 @@ def _pack(values: tuple[int, ...], element: str, what: str) -> bytes:
 
 
 def _unpack(packed: bytes, element: str, what: str) -> tuple[int, ...]:
-    width, signed = _ELEMENTS[element]
+    width, _, letter = _ELEMENTS[element]
     if len(packed) % width:
         raise InvalidModel(ModelFault.STRUCTURE, f"{what} is not a whole number of {element}")
-    return tuple(
-        int.from_bytes(packed[at : at + width], "little", signed=signed)
-        for at in range(0, len(packed), width)
-    )
+    return struct.unpack(f"<{len(packed) // width}{letter}", packed)

@@ -128,21 +128,15 @@ def infer_rescaled(
     offsets = biases or (0,)
     check_accumulator(node, low + min(0, *offsets), high + max(0, *offsets))
     dtype = output_dtype(node)
-    pairs = tuple(zip(node.integers("multipliers"), node.integers("shifts"), strict=True))
-    for multiplier, shift in pairs:
-        check_multiplier(node, multiplier, shift)
+    multipliers, shifts = node.integers("multipliers"), node.integers("shifts")
+    check_multiplier(node, max(multipliers), min(shifts))
+    check_multiplier(node, min(multipliers), max(shifts))
     # Rescale never decreases in v, so the ends of the accumulator's interval give the result's.
+    scales = np.array(multipliers, dtype=np.int64), np.array(shifts, dtype=np.int64)
     ends = [
-        (rescale(low + offset, *pair), rescale(high + offset, *pair))
-        for offset, pair in zip(
-            offsets * (len(pairs) if len(offsets) == 1 else 1),
-            pairs * (len(offsets) if len(pairs) == 1 else 1),
-            strict=True,
-        )
+        rescale(np.array(offsets, dtype=np.int64) + end, *scales).tolist() for end in (low, high)
     ]
-    least, most = clamp_interval(
-        node, dtype, min(end[0] for end in ends), max(end[1] for end in ends)
-    )
+    least, most = clamp_interval(node, dtype, min(ends[0]), max(ends[1]))
     return Value(type=TensorType(dtype=dtype, shape=shape), minimum=least, maximum=most)
 
 
