@@ -50,6 +50,7 @@ class ModelFault(enum.IntEnum):
     LIMIT_DIMENSION = 404
     LIMIT_LIVE_BYTES = 405
     LIMIT_MACS = 406
+    LIMIT_HEAD_BYTES = 407
 
 
 class InputFault(enum.IntEnum):

@@ -29,6 +29,8 @@ _ELEMENTS = {
     "i64": (8, True, "q"),
 }
 _U32 = "u32"
+NODE_ITEMS = 31
+"""Items of a node that are looked at; every operator has fewer attributes."""
 
 
 def encode_graph(graph: Graph) -> bytes:
@@ -56,12 +58,7 @@ def decode_graph(data: bytes) -> Graph:
     InvalidModel
         The bytes are not the canonical encoding of a graph.
     """
-    item = rlp.read_item(data, 0, len(data))
-    if item.stop != len(data):
-        raise InvalidModel(
-            ModelFault.SIZE_MISMATCH, f"{len(data) - item.stop} bytes follow the graph"
-        )
-    weights, nodes, outputs = rlp.read_fields(data, item, 3, "the graph")
+    weights, nodes, outputs = _split_graph(data)
     return Graph(
         weights=tuple(
             decode_type(data, *rlp.read_fields(data, weight, 2, "a weight"))
@@ -70,6 +67,40 @@ def decode_graph(data: bytes) -> Graph:
         nodes=tuple(_decode_node(data, node) for node in rlp.read_list(data, nodes, "the nodes")),
         outputs=_unpack(rlp.read_bytes(data, outputs, "outputs"), _U32, "outputs"),
     )
+
+
+def count_items(data: bytes, most: int) -> int:
+    """Count the weights and nodes of a graph that takes all of `data`, without reading one.
+
+    Parameters
+    ----------
+    most : int
+        Most nodes, and most weights.
+
+    Raises
+    ------
+    InvalidModel
+        `LIMIT_OPERATORS`, or the three lists are not canonical.
+    """
+    weights, nodes, _ = _split_graph(data)
+    total = 0
+    for item, what in ((weights, "weights"), (nodes, "operators")):
+        count = len(rlp.read_list(data, item, f"the {what}", most))
+        if count > most:
+            raise InvalidModel(
+                ModelFault.LIMIT_OPERATORS, f"the graph has more {what} than the {most} allowed"
+            )
+        total += count
+    return total
+
+
+def _split_graph(data: bytes) -> list[rlp.Item]:
+    item = rlp.read_item(data, 0, len(data))
+    if item.stop != len(data):
+        raise InvalidModel(
+            ModelFault.SIZE_MISMATCH, f"{len(data) - item.stop} bytes follow the graph"
+        )
+    return rlp.read_fields(data, item, 3, "the graph")
 
 
 def _encode_node(node: Node) -> bytes:
@@ -93,7 +124,7 @@ def _encode_node(node: Node) -> bytes:
 
 
 def _decode_node(data: bytes, item: rlp.Item) -> Node:
-    items = rlp.read_list(data, item, "a node")
+    items = rlp.read_list(data, item, "a node", NODE_ITEMS)
     if len(items) < 2:
         raise InvalidModel(ModelFault.STRUCTURE, "a node has fewer than 2 fields")
     code = rlp.read_unsigned(data, items[0], 0xFFFF, "an operator code")

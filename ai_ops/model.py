@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from ai_ops.errors import InvalidModel, ModelFault
 from ai_ops.graph import Graph, Manifest, Model, ModelHead, Port
-from ai_ops.graph_encoding import decode_graph, encode_graph
+from ai_ops.graph_encoding import count_items, decode_graph, encode_graph
 from ai_ops.manifest_encoding import MAXIMUM_MANIFEST_BYTES, decode_manifest, encode_manifest
 
 
@@ -86,6 +86,25 @@ def head_size(prefix: bytes) -> int:
     """
     manifest, manifest_bytes = decode_manifest(prefix[:MAXIMUM_MANIFEST_BYTES])
     return manifest_bytes + manifest.graph_bytes
+
+
+def head_items(data: bytes, most: int) -> int:
+    """Count weights and operators of a head, of which validation takes time each.
+
+    Parameters
+    ----------
+    data : bytes
+        Manifest and graph.
+    most : int
+        The chain's limit on operators, which holds for weights too.
+
+    Raises
+    ------
+    InvalidModel
+        `LIMIT_OPERATORS`, or no valid manifest and graph stand there.
+    """
+    _, manifest_bytes = decode_manifest(data[:MAXIMUM_MANIFEST_BYTES])
+    return count_items(data[manifest_bytes:], most)
 
 
 def decode_head(data: bytes) -> ModelHead:

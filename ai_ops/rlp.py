@@ -70,8 +70,14 @@ def read_extent(data: bytes, offset: int, end: int) -> Item:
     return Item(is_list=is_list, start=start, stop=start + length)
 
 
-def read_list(data: bytes, item: Item, what: str) -> list[Item]:
+def read_list(data: bytes, item: Item, what: str, most: int | None = None) -> list[Item]:
     """Split a list into its items.
+
+    Parameters
+    ----------
+    most : int, optional
+        Splitting stops after one item more: a caller that refuses longer lists sees that there
+        are too many, and a megabyte of tiny items costs nothing.
 
     Raises
     ------
@@ -80,9 +86,9 @@ def read_list(data: bytes, item: Item, what: str) -> list[Item]:
     """
     if not item.is_list:
         raise InvalidModel(ModelFault.STRUCTURE, f"{what} is not a list")
-    items = []
+    items: list[Item] = []
     offset = item.start
-    while offset < item.stop:
+    while offset < item.stop and (most is None or len(items) <= most):
         items.append(read_item(data, offset, item.stop))
         offset = items[-1].stop
     return items
@@ -90,11 +96,10 @@ def read_list(data: bytes, item: Item, what: str) -> list[Item]:
 
 def read_fields(data: bytes, item: Item, count: int, what: str) -> list[Item]:
     """Split a list that must have exactly `count` items."""
-    items = read_list(data, item, what)
+    items = read_list(data, item, what, count)
     if len(items) != count:
-        raise InvalidModel(
-            ModelFault.STRUCTURE, f"{what} has {len(items)} fields instead of {count}"
-        )
+        number = f"{len(items)}" if len(items) < count else "more"
+        raise InvalidModel(ModelFault.STRUCTURE, f"{what} has {number} fields instead of {count}")
     return items
 
 

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from ai_ops import cost
 from ai_ops.errors import InvalidModel, ModelFault
 from ai_ops.graph import Graph, Manifest, ModelHead, Node, Port, TensorType, Value
+from ai_ops.limits import DEFAULT_LIMITS, Limits, check_head_bytes
 from ai_ops.operators import OPERATORS
+
+__all__ = ["DEFAULT_LIMITS", "Limits", "ModelFacts", "last_uses", "units_from_input", "validate"]
 
 WORK_CLASSES = (
     *cost.MAC_CLASSES,
@@ -26,45 +29,6 @@ WORK_CLASSES = (
 # two steps, picking up 16 operands of one node as long as one.
 STEPS_PER_PORT = 2
 OPERANDS_PER_STEP = 16
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """The largest model a chain accepts (genesis parameters).
-
-    Parameters
-    ----------
-    model_bytes : int
-        Manifest, graph and weights together.
-    operators : int
-        Nodes of the graph.
-    rank : int
-        Dimensions of any tensor.
-    dimension : int
-        Size of any dimension, at the largest n.
-    live_bytes : int
-        Bytes of all tensors alive at once, at the largest n.
-    macs : int
-        Units of work (multiply-accumulates and elements visited), at the largest n.
-    """
-
-    model_bytes: int
-    operators: int
-    rank: int
-    dimension: int
-    live_bytes: int
-    macs: int
-
-
-DEFAULT_LIMITS = Limits(
-    model_bytes=2**30,
-    operators=4_096,
-    rank=8,
-    dimension=2**24,
-    live_bytes=2**28,
-    macs=2**36,
-)
-"""Limits for tools that run a model outside any chain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,10 +103,16 @@ def validate(head: ModelHead, total_bytes: int, limits: Limits) -> ModelFacts:
             ModelFault.LIMIT_MODEL_BYTES,
             f"the model has {total_bytes} bytes; at most {limits.model_bytes} are allowed",
         )
+    check_head_bytes(head.head_bytes, limits)
     if len(graph.nodes) > limits.operators:
         raise InvalidModel(
             ModelFault.LIMIT_OPERATORS,
             f"the graph has {len(graph.nodes)} operators; at most {limits.operators} are allowed",
+        )
+    if len(graph.weights) > limits.operators:
+        raise InvalidModel(
+            ModelFault.LIMIT_OPERATORS,
+            f"the graph has {len(graph.weights)} weights; at most {limits.operators} are allowed",
         )
     if head.head_bytes + graph.weight_bytes != total_bytes:
         raise InvalidModel(

@@ -21,9 +21,7 @@ TRANSACTION_GAS: Final = 21_000
 CALLDATA_BYTE_GAS: Final = 16
 CALLDATA_FLOOR_BYTE_GAS: Final = 40
 MAXIMUM_STORED_BYTE_GAS: Final = 100
-MAXIMUM_MANIFEST_BYTES: Final = 65_536
-# Encoded bytes of one operator in a graph, generously; and registry words a call reads or writes.
-OPERATOR_BYTES: Final = 128
+# Registry words that a call reads or writes, generously.
 REGISTRY_WORDS: Final = 16
 # Bits of the block in which a change of fee takes effect, in the registry.
 EFFECTIVE_BLOCK_BITS: Final = 64
@@ -133,8 +131,8 @@ def _check_largest_model(spec: ChainSpec) -> None:
     for name, need in (("createModel", create_gas(spec)), ("activate", activate_gas(spec))):
         if need > have:
             raise _refuse(
-                f"{name} of a model at limits.model_bytes and limits.operators takes up to {need} "
-                f"gas, and a transaction has at most {have}"
+                f"{name} of a model at limits.model_bytes, limits.head_bytes and limits.operators "
+                f"takes up to {need} gas, and a transaction has at most {have}"
             )
 
 
@@ -154,12 +152,12 @@ def create_gas(spec: ChainSpec) -> int:
 
 def activate_gas(spec: ChainSpec) -> int:
     """Return the most gas of a transaction that activates a model at the limits."""
-    prices, operators = spec.vm_config.prices, spec.vm_config.limits.operators
+    prices, limits = spec.vm_config.prices, spec.vm_config.limits
     execution = (
         prices.scan_gas * _most_chunks(spec)
         + prices.hash_word_gas * (CHUNK_BYTES >> 5)
-        + prices.head_byte_gas * (MAXIMUM_MANIFEST_BYTES + OPERATOR_BYTES * operators)
-        + prices.operator_gas * operators
+        + prices.head_byte_gas * limits.head_bytes
+        + 2 * prices.operator_gas * limits.operators
     )
     return _calldata_gas(spec, 0, execution)
 

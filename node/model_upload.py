@@ -40,8 +40,8 @@ class Upload:
         Of the model when `author` creates it, 20 bytes.
     chunks : tuple of bytes
         The file in pieces of 65,536 bytes.
-    operators : int
-        Number of operators in the graph.
+    items : int
+        Operators and weights of the graph.
     head_bytes : int
         Manifest and graph.
     """
@@ -53,7 +53,7 @@ class Upload:
     size: int
     chunks: tuple[bytes, ...]
     digests: tuple[bytes, ...]
-    operators: int
+    items: int
     head_bytes: int
 
 
@@ -85,7 +85,7 @@ def plan(data: bytes, author: bytes) -> Upload:
         size=len(data),
         chunks=merkle.chunks(data),
         digests=digests,
-        operators=len(model.graph.nodes),
+        items=len(model.graph.nodes) + len(model.graph.weights),
         head_bytes=len(data) - len(model.weights),
     )
 
@@ -194,4 +194,4 @@ def estimate(upload: Upload, prices: InferencePrices, missing: tuple[int, ...] |
     total += INTRINSIC_GAS + 3 * prices.read_gas + prices.scan_gas * count
     total += prices.slot_gas * ACTIVATE_WORDS + prices.log_gas
     total += prices.hash_word_gas * abi.words(len(upload.chunks[0]))
-    return total + prices.head_byte_gas * upload.head_bytes + prices.operator_gas * upload.operators
+    return total + prices.head_byte_gas * upload.head_bytes + prices.operator_gas * upload.items

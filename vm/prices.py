@@ -57,7 +57,7 @@ class InferencePrices:
     log_gas : int
         Per registry event.
     head_byte_gas, operator_gas : int
-        Per byte of manifest and graph, and per operator, that `activate` validates.
+        Per byte of manifest and graph, and per operator and weight, that `activate` validates.
     """
 
     base_gas: int = 2_000
@@ -76,5 +76,5 @@ class InferencePrices:
     digest_gas: int = 60
     hash_word_gas: int = 6
     log_gas: int = 2_000
-    head_byte_gas: int = 16
-    operator_gas: int = 2_000
+    head_byte_gas: int = 2
+    operator_gas: int = 1_000

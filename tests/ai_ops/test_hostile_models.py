@@ -185,7 +185,13 @@ def test_each_limit_is_exact() -> None:
     head, size = head_of(model), len(encode_model(model))
     # 4 rows: 4 * 8 in, 4 * 16 between; work 4 * (16 * 8 + 4 * 16) products and 4 * 20 rescales.
     exact = Limits(
-        model_bytes=size, operators=2, rank=2, dimension=16, live_bytes=96, macs=4 * 192 + 80
+        model_bytes=size,
+        head_bytes=head.head_bytes,
+        operators=2,
+        rank=2,
+        dimension=16,
+        live_bytes=96,
+        macs=4 * 192 + 80,
     )
     assert validate(head, size, exact).live_bytes == 96
     for field, code in (
@@ -195,6 +201,7 @@ def test_each_limit_is_exact() -> None:
         ("dimension", ModelFault.LIMIT_DIMENSION),
         ("live_bytes", ModelFault.LIMIT_LIVE_BYTES),
         ("macs", ModelFault.LIMIT_MACS),
+        ("head_bytes", ModelFault.LIMIT_HEAD_BYTES),
     ):
         with pytest.raises(InvalidModel) as caught:
             validate(head, size, replace(exact, **{field: getattr(exact, field) - 1}))

@@ -20,7 +20,13 @@ FIRST_SEED = int(os.environ.get("ENGRAM_SEED", "31415"))
 MUTANTS = 150
 # Small enough that a mutant which grew cannot keep the test waiting.
 LIMITS = Limits(
-    model_bytes=10**6, operators=64, rank=8, dimension=10**5, live_bytes=10**6, macs=10**7
+    model_bytes=10**6,
+    head_bytes=10**6,
+    operators=64,
+    rank=8,
+    dimension=10**5,
+    live_bytes=10**6,
+    macs=10**7,
 )
 
 

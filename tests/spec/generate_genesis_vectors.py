@@ -178,6 +178,7 @@ UNFIT = [
     SEALED + SMALL + "[genesis]\ngas_limit = 5000000\n",
     SEALED + "[limits]\nmodel_bytes = 1073741824\noperators = 100\n",
     SEALED + "[limits]\nmodel_bytes = 65536000\noperators = 100000\n",
+    SEALED + SMALL + "head_bytes = 8388608\n",
     SEALED.replace("[blobs]", "period_seconds = 10\n[blobs]") + SMALL,
 ]
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from ai_ops import merkle
 from ai_ops.errors import InvalidModel
-from ai_ops.model import decode_head, head_size
+from ai_ops.limits import check_head_bytes
+from ai_ops.model import decode_head, head_items, head_size
 from ai_ops.validate import validate
 from vm import abi, gas
 from vm.registry import calls, chunks, facts, layout
@@ -171,9 +172,12 @@ def _accept(frame: Frame, model: bytes, size: int, digests: tuple[bytes, ...]) -
     length = head_size(chunks.load_chunk(registry, digests[0]))
     if length > size:
         raise InvalidModel(RegistryFault.HEAD_LENGTH, "manifest and graph exceed the model")
+    check_head_bytes(length, limits)
     frame.charge(prices.head_byte_gas * length, "read manifest and graph")
-    head = decode_head(chunks.load_range(registry, digests, length))
-    frame.charge(prices.operator_gas * len(head.graph.nodes), "validate the graph")
+    data = chunks.load_range(registry, digests, length)
+    items = head_items(data, limits.operators)
+    frame.charge(prices.operator_gas * items, "validate the graph")
+    head = decode_head(data)
     report = validate(head, size, limits)
     a, b, c = gas.coefficients(report.cost, prices)
     call = {
