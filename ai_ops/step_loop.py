@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ai_ops.backends.base import Backend, Kernel, Program, ProgramStep
+from ai_ops.backends.base import Backend, Kernel, Program
 from ai_ops.digest import step_digest, step_header
 from ai_ops.dtype import Array
 from ai_ops.errors import AiOpsError, BackendFault
@@ -47,7 +47,7 @@ class StepLoop:
         self.program = program
         self._backend = backend.name
         self._kernels = tuple(
-            _prepared(program, step, index, backend) for index, step in enumerate(program.steps)
+            prepared(program, index, backend) for index in range(len(program.steps))
         )
         # The steps at n = 1, the common case.
         self._single = tuple(self._at(index, 1) for index in range(len(program.steps)))
@@ -112,7 +112,15 @@ class StepLoop:
         )
 
 
-def _prepared(program: Program, step: ProgramStep, index: int, backend: Backend) -> Kernel:
+def prepared(program: Program, index: int, backend: Backend) -> Kernel:
+    """Prepare the kernel of a step.
+
+    Raises
+    ------
+    BackendFault
+        With the node that could not be prepared.
+    """
+    step = program.steps[index]
     try:
         return backend.prepare(
             step.node,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
 from ai_ops.dtype import Array, DType
-from ai_ops.graph import Node, TensorType, Value
+from ai_ops.graph import SYMBOLIC, Node, TensorType, Value
 from ai_ops.native.library import NativeKernel, Variant
 from ai_ops.native.steps import Members, Step
 
@@ -44,6 +45,17 @@ def elements_of(tensor: TensorType, divisor: int = 1) -> tuple[int, int]:
     """Return a count of elements as (fixed, per unit), divided by an exact divisor."""
     count = tensor.unit_elements // divisor
     return (0, count) if tensor.symbolic else (count, 0)
+
+
+def counted(size: int) -> tuple[int, int]:
+    """Return a dimension as (fixed, per unit)."""
+    return (0, 1) if size == SYMBOLIC else (size, 0)
+
+
+def product_of(sizes: tuple[int, ...]) -> tuple[int, int]:
+    """Return a product of dimensions as (fixed, per unit); at most one is symbolic."""
+    count = prod(size for size in sizes if size != SYMBOLIC)
+    return (0, count) if SYMBOLIC in sizes else (count, 0)
 
 
 def epilogue_of(node: Node, bias: Array, groups: int = 1, headroom: int = 0) -> Members:

@@ -104,4 +104,135 @@ struct transpose_step {
     const struct conv_step *steps;
 };
 
+/* Element-wise operators. `shape` has a row for each dimension of the result (blocks.h). A rescale
+ * has `channels` multipliers and shifts, 1 or one for each channel; ADD and SUB have two, one for
+ * each operand; DIVIDE's shift is the left shift of its first operand. */
+struct elementwise_step {
+    int64_t rank;
+    const int64_t *shape;
+    int64_t dtype, dtype_0, dtype_1, dtype_2; /* of the result and of the operands */
+    int64_t channels;
+    const int32_t *multiplier;
+    const int64_t *shift;
+    int64_t minimum, maximum;
+    int64_t option;       /* SUB: 1; COMPARE: relation; DIVIDE: rounding; TABLE8: see there */
+    const int16_t *table; /* TABLE8, TABLE16 */
+};
+
+/* MAX_POOL2D, and AVG_POOL2D where `mean` is 1. */
+struct pool_step {
+    int64_t images_fixed, images_unit;
+    int64_t height, width, channels, out_height, out_width;
+    int64_t kernel_rows, kernel_columns, stride_rows, stride_columns, top, left;
+    int64_t dtype, mean, count_padding;
+};
+
+/* A copy with strides (moves.h). Where `fills`, the result is filled with `value` first. */
+struct move_step {
+    int64_t rank;
+    const int64_t *shape;
+    int64_t from_fixed, from_unit; /* first element read */
+    int64_t to_fixed, to_unit;     /* first element written */
+    int64_t bytes;                 /* of an element */
+    int64_t fills, fill_fixed, fill_unit, value;
+};
+
+struct concat_step {
+    int64_t count; /* operands */
+    int64_t outer_fixed, outer_unit;
+    const int64_t *runs;
+};
+
+/* data (outer, size, inner bytes), indices (count). */
+struct gather_step {
+    int64_t outer_fixed, outer_unit;
+    int64_t count_fixed, count_unit;
+    int64_t inner_fixed, inner_unit;
+    int64_t size, index_dtype;
+};
+
+struct update_step {
+    int64_t rows, new_rows, row_bytes;
+};
+
+/* SUM, MEAN, MAX, MIN: `kind` is enum reduction. */
+struct reduce_step {
+    int64_t rank;
+    const int64_t *shape;
+    int64_t kind, x_dtype, dtype;
+    int64_t channels;
+    const int32_t *multiplier;
+    const int64_t *shift;
+    int64_t minimum, maximum;
+};
+
+struct argmax_step {
+    int64_t outer_fixed, outer_unit;
+    int64_t inner_fixed, inner_unit;
+    int64_t size, dtype;
+};
+
+/* SOFTMAX, DYNAMIC_QUANTIZE, LAYER_NORM and RMS_NORM: rows of `row` elements. */
+struct row_step {
+    int64_t rows_fixed, rows_unit;
+    int64_t row_fixed, row_unit;
+    int64_t x_dtype, dtype;
+    int64_t multiplier, shift; /* SOFTMAX; LAYER_NORM: shift */
+    int64_t one;               /* SOFTMAX */
+    int64_t centered;          /* LAYER_NORM: 1 */
+    int64_t epsilon;
+    const int32_t *gamma; /* `row` entries, as beta */
+    const int64_t *beta;
+    int64_t minimum, maximum;
+};
+
+/* ROPE: in x (outer, rows, heads * 2 * pairs), cos, sin (positions, pairs), perhaps an offset. */
+struct rope_step {
+    int64_t outer_fixed, outer_unit;
+    int64_t rows_fixed, rows_unit;
+    int64_t heads, pairs, positions;
+    int64_t dtype, interleaved, has_offset;
+};
+
+/* ATTENTION: in q (batch, queries, heads * depth), k, v (batch, keys, kv_heads * depth), perhaps a
+ * length. */
+struct attention_step {
+    int64_t batch_fixed, batch_unit;
+    int64_t queries_fixed, queries_unit;
+    int64_t keys_fixed, keys_unit;
+    int64_t heads, kv_heads, depth;
+    int64_t causal, has_length;
+    int64_t top;               /* the largest probability: 2^bits - 1 */
+    int64_t multiplier, shift; /* of scores */
+    int64_t channels;          /* 1, or heads * depth */
+    const int32_t *out_multiplier;
+    const int64_t *out_shift;
+    int64_t minimum, maximum, dtype;
+};
+
+/* A step of a program (program.h). `operands` has in-operands, then out-operands: pairs of a
+ * number of the arena (1) or an address (0), and the offset there. */
+struct program_step {
+    const void *function; /* NULL: the result is there already; only its digest is made */
+    const void *constants;
+    int64_t inputs, outputs;
+    const int64_t *operands;
+    const int64_t *sizes;  /* of each output: bytes fixed, bytes per unit */
+    const void *header;    /* of the digest, as for n = 0 */
+    int64_t header_bytes;
+    int64_t holes;         /* places in the header where n goes, a u64 */
+    const int64_t *places;
+};
+
+struct program {
+    const void *steps;
+};
+
+/* A digest of one tensor: BLAKE3 over `prefix` and in 0. */
+struct digest_step {
+    const void *prefix;
+    int64_t prefix_bytes;
+    int64_t bytes_fixed, bytes_unit;
+};
+
 #endif

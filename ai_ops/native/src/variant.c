@@ -11,6 +11,12 @@
 #include "conv.h"
 #include "depthwise.h"
 
+#include "elementwise.h"
+#include "moves.h"
+#include "pools.h"
+#include "program.h"
+#include "reductions.h"
+
 #define TEXT_(x) #x
 #define TEXT(x) TEXT_(x)
 #define JOIN_(a, b) a##b
@@ -24,6 +30,29 @@ static const struct kernel_entry kernels[] = {
     {"conv2d", conv2d},
     {"conv_transpose2d", conv_transpose2d},
     {"depthwise", depthwise},
+    {"absolute", absolute},
+    {"add", add},
+    {"argmax", argmax},
+    {"bit_length", bit_length},
+    {"choose", choose},
+    {"clamp_tensor", clamp_tensor},
+    {"compare", compare},
+    {"concat", concat},
+    {"digest", digest},
+    {"divide_tensors", divide_tensors},
+    {"gather", gather},
+    {"maximum", maximum},
+    {"minimum", minimum},
+    {"move", move},
+    {"multiply_tensors", multiply_tensors},
+    {"negate", negate},
+    {"pool2d", pool2d},
+    {"reduce", reduce},
+    {"rescale_tensor", rescale_tensor},
+    {"run_program", (kernel_fn *)(void (*)(void))run_program}, /* its own arguments: program.h */
+    {"table16", table16},
+    {"table8", table8},
+    {"update_rows", update_rows},
     {NULL, NULL},
 };
 
