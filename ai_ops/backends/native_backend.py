@@ -32,6 +32,13 @@ from ai_ops.backends.native_movement import (
 from ai_ops.backends.native_phases import make_conv_transpose2d
 from ai_ops.backends.native_program import NativeRunner, is_view, runs_in_c
 from ai_ops.backends.native_reductions import make_argmax, make_pool, make_reduction
+from ai_ops.backends.native_sequences import (
+    make_attention,
+    make_dynamic_quantize,
+    make_norm,
+    make_rope,
+    make_softmax,
+)
 from ai_ops.backends.native_site import NativeSite
 from ai_ops.backends.native_windows import make_conv2d
 from ai_ops.backends.numba_backend import NumbaBackend
@@ -81,6 +88,12 @@ MAKERS: dict[str, Maker] = {
     "MEAN": make_reduction,
     "MAX": make_reduction,
     "MIN": make_reduction,
+    "DYNAMIC_QUANTIZE": make_dynamic_quantize,
+    "ATTENTION": make_attention,
+    "SOFTMAX": make_softmax,
+    "LAYER_NORM": make_norm,
+    "RMS_NORM": make_norm,
+    "ROPE": make_rope,
 }
 
 

@@ -11,11 +11,14 @@
 #include "conv.h"
 #include "depthwise.h"
 
+#include "attention.h"
 #include "elementwise.h"
 #include "moves.h"
 #include "pools.h"
 #include "program.h"
 #include "reductions.h"
+#include "rope.h"
+#include "rows.h"
 
 #define TEXT_(x) #x
 #define TEXT(x) TEXT_(x)
@@ -33,6 +36,7 @@ static const struct kernel_entry kernels[] = {
     {"absolute", absolute},
     {"add", add},
     {"argmax", argmax},
+    {"attention", attention},
     {"bit_length", bit_length},
     {"choose", choose},
     {"clamp_tensor", clamp_tensor},
@@ -40,16 +44,20 @@ static const struct kernel_entry kernels[] = {
     {"concat", concat},
     {"digest", digest},
     {"divide_tensors", divide_tensors},
+    {"dynamic_quantize", dynamic_quantize},
     {"gather", gather},
     {"maximum", maximum},
     {"minimum", minimum},
     {"move", move},
     {"multiply_tensors", multiply_tensors},
     {"negate", negate},
+    {"norm", norm},
     {"pool2d", pool2d},
     {"reduce", reduce},
     {"rescale_tensor", rescale_tensor},
+    {"rope", rope},
     {"run_program", (kernel_fn *)(void (*)(void))run_program}, /* its own arguments: program.h */
+    {"softmax", softmax},
     {"table16", table16},
     {"table8", table8},
     {"update_rows", update_rows},
