@@ -47,6 +47,10 @@ RunProgram = ctypes.CFUNCTYPE(
 )
 
 
+Segment = tuple[int, int, bool]
+"""First step, the step after the last, whether the (only) one is computed in Python."""
+
+
 def runs_in_c(program: Program) -> bool:
     """Say whether a program's nodes fit the C runner's tables."""
     return all(
@@ -137,26 +141,47 @@ class NativeRunner:
     def _plan_at(self, n: int) -> Layout:
         return next(layout for layout in self._layouts if n <= layout.plan.n)
 
+    def step_by_step(self, data: bytes, n: int) -> Iterator[int]:
+        """Run one step at a time and yield its number after it: for measuring."""
+        layout = self._plan_at(n)
+        arena = Arena(self.arena_bytes(n))
+        digests = ctypes.create_string_buffer(DIGEST * len(self._kernels))
+        self._put_inputs(layout.plan, arena, data, n)
+        for index in range(len(self._kernels)):
+            in_python = any(first == index and python for first, _, python in self._segments)
+            self._run_segment(layout, arena, n, (index, index + 1, in_python), None, digests)
+            yield index
+
     def _compute(
         self, layout: Layout, arena: Arena, n: int, cancellation: Cancellation | None
     ) -> bytes:
         """Run all segments and return the digests, one after another."""
         digests = ctypes.create_string_buffer(DIGEST * len(self._kernels))
+        for segment in self._segments:
+            self._run_segment(layout, arena, n, segment, cancellation, digests)
+        return digests.raw
+
+    def _run_segment(
+        self,
+        layout: Layout,
+        arena: Arena,
+        n: int,
+        segment: Segment,
+        cancellation: Cancellation | None,
+        digests: ctypes.Array[ctypes.c_char],
+    ) -> None:
+        first, stop, in_python = segment
+        if in_python:
+            if cancellation is not None:
+                cancellation.check()
+            self._step_in_python(layout.plan, arena, first, n)
         flag = None if cancellation is None else address_of(cancellation.flag)
         # Both the arena and the scratch behind it begin at multiples of 64.
         scratch = arena.address + layout.plan.arena_bytes
-        for first, stop, in_python in self._segments:
-            if in_python:
-                if cancellation is not None:
-                    cancellation.check()
-                self._step_in_python(layout.plan, arena, first, n)
-            reached = self._run(
-                layout.address, first, stop, n, arena.address, scratch, flag, digests
-            )
-            if reached != stop:
-                assert cancellation is not None
-                cancellation.check()
-        return digests.raw
+        reached = self._run(layout.address, first, stop, n, arena.address, scratch, flag, digests)
+        if reached != stop:
+            assert cancellation is not None
+            cancellation.check()
 
     def _put_inputs(self, plan: Plan, arena: Arena, data: bytes, n: int) -> None:
         offset = 0
@@ -241,16 +266,8 @@ class NativeRunner:
         return 1, plan.offsets[value]
 
 
-def _segments(kernels: Sequence[Kernel | None]) -> Iterator[tuple[int, int, bool]]:
-    """Cut the steps where one runs in Python.
-
-    Yields
-    ------
-    first, stop : int
-        Steps that one call of C runs, or only hashes.
-    in_python : bool
-        Whether the (only) step is computed in Python before.
-    """
+def _segments(kernels: Sequence[Kernel | None]) -> Iterator[Segment]:
+    """Cut the steps where one runs in Python; C makes its digest."""
     first = 0
     for index, kernel in enumerate(kernels):
         if kernel is not None and not isinstance(kernel, NativeKernel):
