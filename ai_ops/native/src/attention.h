@@ -22,7 +22,8 @@ struct head {
     int64_t path;                   /* how weights multiply values */
     char *left;                     /* QUERIES rows: queries, then weights */
     char *key_panels, *value_panels;
-    int32_t *key_bias, *value_bias;
+    int32_t *key_bias;
+    int32_t *value_bias;             /* zeros: weights have no offset */
     int32_t *scores;                /* QUERIES rows of `row` */
     int64_t row;
     int64_t *sums;                  /* QUERIES rows of `depth` */
@@ -57,17 +58,8 @@ static void attend_product(const struct product *p, const char *left, int64_t ro
 /* Scores become weights p in place; returns their sum. Keys from `seen` on have weight 0. */
 INLINE int64_t weigh(const struct attention_step *s, int32_t *restrict c, int64_t seen,
                      int64_t keys) {
-    int32_t top = INT32_MIN, most_p = (int32_t)s->top;
-    int64_t total = 0, multiplier = s->multiplier, shift = s->shift;
-    for (int64_t j = 0; j < seen; j++)
-        top = c[j] > top ? c[j] : top;
-    top = score_of(top, multiplier, shift);
-    for (int64_t j = 0; j < seen; j++) {
-        int32_t z = weight_of(top, score_of(c[j], multiplier, shift));
-        c[j] = (most_p * z + (1 << 14)) >> 15;
-        total += c[j];
-    }
-    for (int64_t j = most(seen, 0); j < keys; j++)
+    int64_t total = probabilities(c, seen, s->multiplier, s->shift, (int32_t)s->top);
+    for (int64_t j = seen; j < keys; j++)
         c[j] = 0;
     return most(total, 1);
 }
@@ -125,14 +117,71 @@ INLINE char *values_from(const struct head *h, int64_t j) {
     return h->value_panels + j / KEYS * packed_bytes_of(&whole);
 }
 
+/* The keys as columns of panels, four of their elements at once. */
+static void pack_keys(const struct head *h) {
+    struct product p = score_product(h);
+    int64_t depth = p.depth, whole = depth / 4, run = groups_of(NARROW, depth);
+    int32_t offset = offset_of(NARROW, I8);
+    for (int64_t j = 0; j < round_up(h->keys, PANEL); j++) {
+        char *to = h->key_panels + j / PANEL * panel_bytes_of(&p) + j % PANEL * 4;
+        const int8_t *key = h->k + j * h->stride;
+        int32_t sum = 0;
+        uint32_t rest = 0;
+        if (j >= h->keys) {
+            for (int64_t g = 0; g < run; g++)
+                memcpy(to + g * GROUP_BYTES, &rest, 4);
+            h->key_bias[j] = 0;
+            continue;
+        }
+        for (int64_t g = 0; g < whole; g++)
+            memcpy(to + g * GROUP_BYTES, key + 4 * g, 4);
+        if (whole < run) {
+            memcpy(&rest, key + 4 * whole, (size_t)(depth - 4 * whole));
+            memcpy(to + whole * GROUP_BYTES, &rest, 4);
+        }
+        for (int64_t k = 0; k < depth; k++)
+            sum += key[k];
+        h->key_bias[j] = -offset * sum;
+    }
+}
+
+/* The values of `count` keys as panels: four or two keys of one element lie together. */
+static void pack_values(const struct head *h, const int8_t *v, int64_t count, char *to) {
+    static const int8_t nothing[PANEL] = {0};
+    struct product p = value_product(h, count);
+    int64_t group = group_of(h->path), groups = groups_of(h->path, count);
+    for (int64_t first = 0; first < p.units; first += PANEL, to += panel_bytes_of(&p)) {
+        int64_t wide = least(PANEL, p.units - first);
+        for (int64_t g = 0; g < groups; g++) {
+            const int8_t *rows[4] = {nothing, nothing, nothing, nothing};
+            int8_t edge[4][PANEL] = {{0}};
+            uint32_t packed[PANEL];
+            for (int64_t e = 0; e < group; e++) {
+                const int8_t *row = v + (g * group + e) * h->stride + first;
+                if (g * group + e < count) {
+                    if (wide < PANEL)
+                        memcpy(edge[e], row, (size_t)wide);
+                    rows[e] = wide < PANEL ? edge[e] : row;
+                }
+            }
+            if (group == 4)
+                for (int64_t c = 0; c < PANEL; c++)
+                    packed[c] = (uint8_t)rows[0][c] | (uint32_t)(uint8_t)rows[1][c] << 8 |
+                                (uint32_t)(uint8_t)rows[2][c] << 16 |
+                                (uint32_t)(uint8_t)rows[3][c] << 24;
+            else
+                for (int64_t c = 0; c < PANEL; c++)
+                    packed[c] = (uint16_t)rows[0][c] | (uint32_t)(uint16_t)rows[1][c] << 16;
+            memcpy(to + g * GROUP_BYTES, packed, sizeof packed);
+        }
+    }
+}
+
 /* Pack a shared head's keys, and its values in blocks of KEYS keys. */
 static void pack_head(const struct head *h) {
-    struct product scores = score_product(h);
-    pack_panels(&scores, h->k, NULL, h->key_panels, h->key_bias);
-    for (int64_t j = 0; j < h->keys; j += KEYS) {
-        struct product values = value_product(h, least(KEYS, h->keys - j));
-        pack_panels(&values, h->v + j * h->stride, NULL, values_from(h, j), h->value_bias);
-    }
+    pack_keys(h);
+    for (int64_t j = 0; j < h->keys; j += KEYS)
+        pack_values(h, h->v + j * h->stride, least(KEYS, h->keys - j), values_from(h, j));
 }
 
 /* Up to QUERIES rows of one head from packed keys and values. */
@@ -245,6 +294,7 @@ static void attention(const void *step, const void *const *in, void *const *out,
                                              row_bytes_of(h.path, least(keys, KEYS))));
         h.key_bias = (int32_t *)cut(&memory, h.row * 4);
         h.value_bias = (int32_t *)cut(&memory, panels_of(depth) * PANEL * 4);
+        memset(h.value_bias, 0, (size_t)(panels_of(depth) * PANEL * 4));
         h.key_panels = cut(&memory, packed_bytes_of(&scores));
         h.value_panels = cut(&memory, (keys + KEYS - 1) / KEYS * packed_bytes_of(&values));
     }

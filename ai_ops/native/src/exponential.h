@@ -4,6 +4,10 @@
 
 #include "blocks.h"
 
+#if defined(__AVX512BW__)
+#include <immintrin.h>
+#endif
+
 /* Entry k is 2^15 * 2^(-k / 256), rounded to the nearest integer. */
 static const uint16_t exponential[256] = {
     32768, 32679, 32591, 32503, 32415, 32327, 32240, 32153, 32066, 31979, 31893, 31806,
@@ -41,6 +45,102 @@ INLINE int32_t score_of(int32_t v, int64_t multiplier, int64_t shift) {
 INLINE int32_t weight_of(int32_t top, int32_t t) {
     uint32_t below = (uint32_t)top - (uint32_t)t, far = below >> 8;
     return exponential[below & 255] >> (far < 31 ? far : 31);
+}
+
+#if defined(__AVX512BW__)
+/* 32 probabilities at once, in 16-bit lanes. The table of weights is eight vectors; what lies more
+ * than 65,535 below the largest has weight 0, as has anything from 4,096 on. */
+struct weigher {
+    __m512i table[8];
+    __m512i multiplier, half, shift, top, most_p;
+};
+
+INLINE struct weigher weigher_of(int64_t multiplier, int64_t shift, int32_t top,
+                                 int32_t most_p) {
+    struct weigher w;
+    for (int i = 0; i < 8; i++)
+        w.table[i] = _mm512_loadu_si512(exponential + 32 * i);
+    w.multiplier = _mm512_set1_epi64(multiplier);
+    w.half = _mm512_set1_epi64((int64_t)1 << (shift - 1));
+    w.shift = _mm512_set1_epi64(shift);
+    w.top = _mm512_set1_epi32(top);
+    w.most_p = _mm512_set1_epi16((int16_t)most_p);
+    return w;
+}
+
+/* How far 16 scores are below the largest, cut off at 65,535. */
+INLINE __m256i below_16(const struct weigher *w, const int32_t *c) {
+    __m512i v = _mm512_loadu_si512(c);
+    __m512i even = _mm512_mul_epi32(v, w->multiplier);
+    __m512i odd = _mm512_mul_epi32(_mm512_srli_epi64(v, 32), w->multiplier);
+    even = _mm512_srav_epi64(_mm512_add_epi64(even, w->half), w->shift);
+    odd = _mm512_srav_epi64(_mm512_add_epi64(odd, w->half), w->shift);
+    __m512i t = _mm512_mask_blend_epi32(0xAAAA, even, _mm512_slli_epi64(odd, 32));
+    return _mm512_cvtusepi32_epi16(_mm512_sub_epi32(w->top, t));
+}
+
+INLINE __m512i probabilities_32(const struct weigher *w, const int32_t *c) {
+    __m512i u = _mm512_inserti64x4(_mm512_castsi256_si512(below_16(w, c)), below_16(w, c + 16), 1);
+    /* Bits 0 to 5 of u choose among 64 words, bits 6 and 7 among four such tables. */
+    __m512i z0 = _mm512_permutex2var_epi16(w->table[0], u, w->table[1]);
+    __m512i z1 = _mm512_permutex2var_epi16(w->table[2], u, w->table[3]);
+    __m512i z2 = _mm512_permutex2var_epi16(w->table[4], u, w->table[5]);
+    __m512i z3 = _mm512_permutex2var_epi16(w->table[6], u, w->table[7]);
+    __mmask32 bit6 = _mm512_test_epi16_mask(u, _mm512_set1_epi16(64));
+    __mmask32 bit7 = _mm512_test_epi16_mask(u, _mm512_set1_epi16(128));
+    __m512i z = _mm512_mask_blend_epi16(bit7, _mm512_mask_blend_epi16(bit6, z0, z1),
+                                        _mm512_mask_blend_epi16(bit6, z2, z3));
+    z = _mm512_srlv_epi16(z, _mm512_srli_epi16(u, 8));
+    /* (z * most_p + 2^14) >> 15 of signed words; 2^15 passes for its negative. */
+    return _mm512_abs_epi16(_mm512_mulhrs_epi16(z, w->most_p));
+}
+
+INLINE int64_t sum_of_lanes(__m512i lanes) {
+    int32_t parts[16];
+    int64_t sum = 0;
+    _mm512_storeu_si512(parts, lanes);
+    for (int i = 0; i < 16; i++)
+        sum += parts[i];
+    return sum;
+}
+#endif
+
+/* Scores of a row become probabilities (most_p * weight + 2^14) >> 15 in place; returns their sum.
+ * Where the largest and the smallest score are inside the limit, none has to be clamped. */
+INLINE int64_t probabilities(int32_t *restrict c, int64_t count, int64_t multiplier,
+                             int64_t shift, int32_t most_p) {
+    int32_t high = INT32_MIN, low = INT32_MAX;
+    int64_t total = 0, i = 0;
+    for (int64_t j = 0; j < count; j++) {
+        high = c[j] > high ? c[j] : high;
+        low = c[j] < low ? c[j] : low;
+    }
+    int32_t top = score_of(high, multiplier, shift);
+#if defined(__AVX512BW__)
+    if (top < SCORE_LIMIT && score_of(low, multiplier, shift) > -SCORE_LIMIT) {
+        struct weigher w = weigher_of(multiplier, shift, top, most_p);
+        __m512i sums = _mm512_setzero_si512();
+        for (; i + 32 <= count; i += 32) {
+            __m512i p = probabilities_32(&w, c + i);
+            __m512i p0 = _mm512_cvtepi16_epi32(_mm512_castsi512_si256(p));
+            __m512i p1 = _mm512_cvtepi16_epi32(_mm512_extracti64x4_epi64(p, 1));
+            _mm512_storeu_si512(c + i, p0);
+            _mm512_storeu_si512(c + i + 16, p1);
+            sums = _mm512_add_epi32(sums, _mm512_add_epi32(p0, p1));
+            if (i % 65536 == 65536 - 32) { /* 2,048 * 2 * 4,095 < 2^31 */
+                total += sum_of_lanes(sums);
+                sums = _mm512_setzero_si512();
+            }
+        }
+        total += sum_of_lanes(sums);
+    }
+#endif
+    for (; i < count; i++) {
+        int32_t z = weight_of(top, score_of(c[i], multiplier, shift));
+        c[i] = (most_p * z + (1 << 14)) >> 15;
+        total += c[i];
+    }
+    return total;
 }
 
 #endif
