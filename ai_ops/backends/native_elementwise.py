@@ -6,18 +6,21 @@ from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
-from ai_ops.arithmetic import Wide
+from ai_ops.arithmetic import Wide, rescale
 from ai_ops.backends.native_site import NativeSite, counted
 from ai_ops.dtype import Array, DType
 from ai_ops.native.library import NativeKernel
 from ai_ops.native.steps import make_step
+from ai_ops.ops.table16 import STEP_BITS
 
 OPERANDS = 3
 
 
 def make_rescale(site: NativeSite) -> NativeKernel:
     """Make RESCALE."""
-    return _make(site, "rescale_tensor", **rescale_members(site))
+    x = site.inputs[0]
+    members = rescale_members(site)
+    return _make(site, "rescale_tensor", fits=_fits(site, x.minimum, x.maximum), **members)
 
 
 def make_sum(site: NativeSite) -> NativeKernel:
@@ -28,16 +31,35 @@ def make_sum(site: NativeSite) -> NativeKernel:
         "add",
         multiplier=_narrow(node.integer(f"multiplier_{side}") for side in "ab"),
         shift=_wide(node.integer(f"shift_{side}") for side in "ab"),
+        fits=int(_sum_fits(site)),
         option=int(node.operator == "SUB"),
         **_clamp(site),
     )
 
 
+def _sum_fits(site: NativeSite) -> bool:
+    """Say whether the sum or difference of the two rescaled terms is an i32."""
+    sizes = [
+        rescale(
+            value.magnitude,
+            site.node.integer(f"multiplier_{side}"),
+            site.node.integer(f"shift_{side}"),
+        )
+        for side, value in zip("ab", site.inputs, strict=True)
+    ]
+    return sum(sizes) < DType.I32.maximum
+
+
 def make_mul(site: NativeSite) -> NativeKernel:
     """Make MUL."""
+    a, b = site.inputs
+    corners = [p * q for p in (a.minimum, a.maximum) for q in (b.minimum, b.maximum)]
+    pair = (site.node.integer("multiplier"), site.node.integer("shift"))
+    ends = (rescale(min(corners), *pair), rescale(max(corners), *pair))
     return _make(
         site,
         "multiply_tensors",
+        fits=int(_is_i32(*ends)),
         multiplier=_narrow([site.node.integer("multiplier")]),
         shift=_wide([site.node.integer("shift")]),
         **_clamp(site),
@@ -92,8 +114,21 @@ def make_table8(site: NativeSite) -> NativeKernel:
 
 def make_table16(site: NativeSite) -> NativeKernel:
     """Make TABLE16."""
-    table = np.array(site.node.integers("table"), DType.I16.numpy)
-    return _make(site, "table16", table=table, **rescale_members(site))
+    points = site.node.integers("table")
+    table = np.array(points, np.int64)
+    pairs = ((table[:-1] & 0xFFFF) | (table[1:] << 16)).astype(DType.I32.numpy)
+    fits = _fits(site, min(points) << STEP_BITS, max(points) << STEP_BITS)
+    return _make(site, "table16", table=pairs, fits=fits, **rescale_members(site))
+
+
+def _fits(site: NativeSite, low: int, high: int) -> int:
+    """Return 1 where every value of an interval is an i32 after it was rescaled."""
+    pairs = zip(site.node.integers("multipliers"), site.node.integers("shifts"), strict=True)
+    return int(all(_is_i32(rescale(low, *pair), rescale(high, *pair)) for pair in pairs))
+
+
+def _is_i32(low: int, high: int) -> bool:
+    return DType.I32.minimum <= low and high <= DType.I32.maximum
 
 
 def rescale_members(site: NativeSite) -> dict[str, int | Array | None]:
@@ -132,6 +167,7 @@ def _make(site: NativeSite, name: str, **members: int | Array | None) -> NativeK
         "shift": None,
         "minimum": 0,
         "maximum": 0,
+        "fits": 0,
         "option": 0,
         "table": None,
     }

@@ -81,6 +81,7 @@ STRUCTS: dict[str, tuple[str, ...]] = {
         "shift",
         "minimum",
         "maximum",
+        "fits",
         "option",
         "table",
     ),

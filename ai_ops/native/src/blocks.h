@@ -46,12 +46,25 @@ INLINE void narrow(const int32_t *restrict from, int64_t count, void *y, int64_t
     }
 }
 
-/* (v*m + 2^(s-1)) >> s, clamped. Adding 2^63 first makes the shift a logical one, which every
- * vector unit has for 64 bits. */
-INLINE int64_t rescale_vector(int64_t product, int64_t s) {
+/* Arithmetic v >> s. Where vectors of 64 bits only have the logical shift, 2^63 is added before it
+ * and what became of it taken off again. */
+INLINE int64_t shift_down(int64_t v, int64_t s) {
+#if defined(__AVX512F__)
+    return v >> s;
+#else
     const uint64_t sign = (uint64_t)1 << 63;
-    uint64_t v = (uint64_t)product + ((uint64_t)1 << (s - 1)) + sign;
-    return (int64_t)((v >> s) - (sign >> s));
+    return (int64_t)((((uint64_t)v + sign) >> s) - (sign >> s));
+#endif
+}
+
+/* (v + 2^(s-1)) >> s */
+INLINE int64_t rescale_vector(int64_t product, int64_t s) {
+    return shift_down(product + ((int64_t)1 << (s - 1)), s);
+}
+
+INLINE int32_t clamp_narrow(int32_t v, int32_t low, int32_t high) {
+    v = v < low ? low : v;
+    return v > high ? high : v;
 }
 
 /* (2n + d) // (2d) for d > 0: the quotient, rounded half up. */

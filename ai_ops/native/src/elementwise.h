@@ -3,7 +3,7 @@
 #ifndef ENGRAM_ELEMENTWISE_H
 #define ENGRAM_ELEMENTWISE_H
 
-#include "blocks.h"
+#include "exponential.h"
 #include "kernels.h"
 
 /* What computes one block: y[0..count) from the operands' blocks; `at` is the first element. */
@@ -41,14 +41,19 @@ INLINE void run_blocks(const struct elementwise_step *s, const void *const *in, 
                              int64_t count, int32_t *restrict y)
 #define UNUSED (void)s, (void)at, (void)x
 
-/* Rescale the block v, per tensor or per channel, and clamp. */
-INLINE void rescale_block(const struct elementwise_step *s, const int32_t *restrict v, int64_t at,
-                          int64_t count, int32_t *restrict y) {
+/* Rescale the block v, per tensor or per channel, and clamp; where the result `fits` i32 before the
+ * clamp, in 32-bit lanes. */
+#define RESCALED(product, shift)                                                                   \
+    (fits ? clamp_narrow((int32_t)rescale_vector(product, shift), (int32_t)low, (int32_t)high)     \
+          : (int32_t)clamp(rescale_vector(product, shift), low, high))
+INLINE void rescale_run(const struct elementwise_step *s, int fits, const int32_t *restrict v,
+                        int64_t at, int64_t count, int32_t *restrict y) {
     int64_t low = s->minimum, high = s->maximum;
     if (s->channels == 1) {
-        int64_t m = s->multiplier[0], shift = s->shift[0];
+        int32_t m = s->multiplier[0];
+        int64_t shift = s->shift[0];
         for (int64_t i = 0; i < count; i++)
-            y[i] = (int32_t)clamp(rescale_vector((int64_t)v[i] * m, shift), low, high);
+            y[i] = RESCALED((int64_t)v[i] * m, shift);
         return;
     }
     for (int64_t i = 0; i < count;) {
@@ -56,24 +61,43 @@ INLINE void rescale_block(const struct elementwise_step *s, const int32_t *restr
         const int32_t *restrict m = s->multiplier + c;
         const int64_t *restrict shift = s->shift + c;
         for (int64_t j = 0; j < run; j++)
-            y[i + j] =
-                (int32_t)clamp(rescale_vector((int64_t)v[i + j] * m[j], shift[j]), low, high);
+            y[i + j] = RESCALED((int64_t)v[i + j] * m[j], shift[j]);
         i += run;
     }
+}
+
+INLINE void rescale_block(const struct elementwise_step *s, const int32_t *restrict v, int64_t at,
+                          int64_t count, int32_t *restrict y) {
+    if (s->fits)
+        rescale_run(s, 1, v, at, count, y);
+    else
+        rescale_run(s, 0, v, at, count, y);
 }
 
 ELEMENTWISE(rescale_tensor, 1) { rescale_block(s, x[0], at, count, y); }
 
 /* ADD, and SUB with a negative sign: both terms stay below 2^61. */
+INLINE void add_run(const struct elementwise_step *s, int fits, int negative,
+                    const int32_t *restrict a, const int32_t *restrict b, int64_t count,
+                    int32_t *restrict y) {
+    int64_t low = s->minimum, high = s->maximum, sa = s->shift[0], sb = s->shift[1];
+    int32_t ma = s->multiplier[0], mb = s->multiplier[1];
+    for (int64_t i = 0; i < count; i++) {
+        int64_t p = rescale_vector((int64_t)a[i] * ma, sa);
+        int64_t q = rescale_vector((int64_t)b[i] * mb, sb), v = negative ? p - q : p + q;
+        y[i] = fits ? clamp_narrow((int32_t)v, (int32_t)low, (int32_t)high)
+                    : (int32_t)clamp(v, low, high);
+    }
+}
+
 ELEMENTWISE(add, 2) {
     UNUSED;
-    const int32_t *restrict a = x[0], *restrict b = x[1];
-    int64_t low = s->minimum, high = s->maximum, negative = s->option;
-    int64_t ma = s->multiplier[0], mb = s->multiplier[1], sa = s->shift[0], sb = s->shift[1];
-    for (int64_t i = 0; i < count; i++) {
-        int64_t p = rescale_vector(a[i] * ma, sa), q = rescale_vector(b[i] * mb, sb);
-        y[i] = (int32_t)clamp(p + (negative ? -q : q), low, high);
-    }
+    if (s->fits && s->option)
+        add_run(s, 1, 1, x[0], x[1], count, y);
+    else if (s->fits)
+        add_run(s, 1, 0, x[0], x[1], count, y);
+    else
+        add_run(s, 0, s->option != 0, x[0], x[1], count, y);
 }
 
 /* MUL: the product fits i32. */
@@ -174,16 +198,45 @@ ELEMENTWISE(divide_tensors, 2) {
     }
 }
 
-/* Points of the table are 128 apart; v is in 1/128 of a point's unit. */
+/* Points of the table are 128 apart; v is in 1/128 of a point's unit. Entry i of `table` has point
+ * i in its lower and point i + 1 in its upper half. */
 ELEMENTWISE(table16, 1) {
-    const int16_t *restrict table = s->table;
+    const int32_t *restrict table = s->table;
     int32_t v[BLOCK_ELEMENTS];
     for (int64_t i = 0; i < count; i++) {
-        int32_t place = (x[0][i] + 32768) >> 7, part = x[0][i] & 127, low = table[place];
-        v[i] = low * 128 + (table[place + 1] - low) * part;
+        int32_t pair = table[(x[0][i] + 32768) >> 7], low = (int16_t)pair, high = pair >> 16;
+        v[i] = low * 128 + (high - low) * (x[0][i] & 127);
     }
     rescale_block(s, v, at, count, y);
 }
+
+#if defined(__AVX512BW__)
+/* bytes[x[i]] for whole runs of 32; returns how many. The table is 128 words in four vectors. */
+INLINE int64_t look_up(const uint8_t bytes[256], const uint8_t *restrict x, int64_t count,
+                       uint8_t *restrict y) {
+    __m512i t[4], one = _mm512_set1_epi16(1), low = _mm512_set1_epi16(255);
+    int64_t i = 0;
+    for (int k = 0; k < 4; k++)
+        t[k] = _mm512_loadu_si512(bytes + 64 * k);
+    for (; i + 32 <= count; i += 32) {
+        __m512i u = _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)(x + i)));
+        __m512i word = _mm512_srli_epi16(u, 1);
+        __mmask32 upper = _mm512_test_epi16_mask(u, _mm512_set1_epi16(128));
+        __m512i found = _mm512_mask_blend_epi16(upper, _mm512_permutex2var_epi16(t[0], word, t[1]),
+                                                _mm512_permutex2var_epi16(t[2], word, t[3]));
+        found = _mm512_srlv_epi16(found, _mm512_slli_epi16(_mm512_and_si512(u, one), 3));
+        _mm256_storeu_si256((__m256i *)(y + i),
+                            _mm512_cvtepi16_epi8(_mm512_and_si512(found, low)));
+    }
+    return i;
+}
+#else
+INLINE int64_t look_up(const uint8_t bytes[256], const uint8_t *restrict x, int64_t count,
+                       uint8_t *restrict y) {
+    (void)bytes, (void)x, (void)count, (void)y;
+    return 0;
+}
+#endif
 
 /* TABLE8: the table begins at the smallest x. It is indexed by the bytes of x, which begin at 0:
  * `option` turns one into the other. */
@@ -203,12 +256,13 @@ static void table8(const void *step, const void *const *in, void *const *out, in
     uint8_t *restrict y = out[0], bytes[256];
     for (int i = 0; i < 256; i++)
         bytes[i] = (uint8_t)table[i ^ turn];
-    for (int64_t i = 0; i < count; i++)
+    for (int64_t i = look_up(bytes, x, count, y); i < count; i++)
         y[i] = bytes[x[i]];
 }
 
 #undef ELEMENTWISE
 #undef UNUSED
 #undef RELATION
+#undef RESCALED
 
 #endif

@@ -115,8 +115,9 @@ struct elementwise_step {
     const int32_t *multiplier;
     const int64_t *shift;
     int64_t minimum, maximum;
-    int64_t option;       /* SUB: 1; COMPARE: relation; DIVIDE: rounding; TABLE8: see there */
-    const int16_t *table; /* TABLE8, TABLE16 */
+    int64_t fits;      /* what is clamped is an i32 already */
+    int64_t option;    /* SUB: 1; COMPARE: relation; DIVIDE: rounding; TABLE8: see there */
+    const void *table; /* TABLE8: i16; TABLE16: i32 */
 };
 
 /* MAX_POOL2D, and AVG_POOL2D where `mean` is 1. */

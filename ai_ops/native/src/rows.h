@@ -31,12 +31,6 @@ INLINE int64_t integer_root(uint64_t v) {
     }
 }
 
-/* Arithmetic v >> s, as vectors have it. */
-INLINE int64_t shift_down(int64_t v, int64_t s) {
-    const uint64_t sign = (uint64_t)1 << 63;
-    return (int64_t)((((uint64_t)v + sign) >> s) - (sign >> s));
-}
-
 /* q = D(127 * x, a) = floor((254 x + a) / 2a). Here f32 is exact: with 256a added, so that
  * truncating is taking the floor, the numerator is at most 511 * 32,767 < 2^24, the quotient below
  * 256, where rounding moves it by less than 2^-16 < 1 / 2a. */
