@@ -30,7 +30,14 @@ def _gemm(rows: int, depth: int, units: int, x: DType, out: DType, shift: int) -
 
 
 def _conv(
-    size: int, channels: int, filters: int, kernel: int, groups: int, dilation: int, stride: int
+    size: int,
+    channels: int,
+    filters: int,
+    kernel: int,
+    groups: int,
+    dilation: int,
+    stride: int,
+    x: DType = DType.I8,
 ) -> Case:
     node = make_node(
         "CONV2D",
@@ -43,9 +50,7 @@ def _conv(
         **rescaled(filters, 40, DType.I8),
     )
     w = (filters, kernel, kernel, channels // groups)
-    return Case(
-        node=node, types=((DType.I8, (2, size, size, channels)), (DType.I8, w)), weight=True
-    )
+    return Case(node=node, types=((x, (2, size, size, channels)), (DType.I8, w)), weight=True)
 
 
 def _pool(operator: str, **extra: int) -> Case:
@@ -76,6 +81,11 @@ CASES = (
     _conv(9, 6, 6, 3, 6, 1, 1),  # depthwise
     _conv(9, 8, 8, 3, 8, 1, 2),  # depthwise, four channels at a time
     _conv(9, 6, 4, 3, 2, 1, 1),  # grouped
+    _gemm(37, 64, 19, DType.U8, DType.I8, 40),
+    _gemm(3, 70, 19, DType.U8, DType.I8, 40),
+    _conv(9, 16, 20, 3, 1, 1, 1, DType.U8),
+    _conv(9, 8, 8, 3, 8, 1, 2, DType.U8),
+    _conv(9, 6, 4, 3, 2, 1, 1, DType.U8),
     _pool("MAX_POOL2D"),
     _pool("AVG_POOL2D", count_padding=0),
     _pool("AVG_POOL2D", count_padding=1),
@@ -133,7 +143,7 @@ def _check_case(backend: Backend, case: Case, number: int) -> None:
         arrays = tuple(
             _fill(value, pattern, number * 8 + position) for position, value in enumerate(values)
         )
-        weights = {1: arrays[1]} if case.weight else {}
+        weights = {len(arrays) - 1: arrays[-1]} if case.weight else {}
         expected = ReferenceBackend().prepare(case.node, values, outputs, weights)(arrays)
         results = backend.prepare(case.node, values, outputs, weights)(arrays)
         for got, want in zip(results, expected, strict=True):

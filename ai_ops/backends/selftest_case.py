@@ -18,7 +18,7 @@ class Case:
     node : Node
     types : tuple of (DType, shape)
     weight : bool
-        Whether the second input is a weight.
+        Whether the last input is a weight.
     ranges : mapping of int to (int, int)
         Intervals of inputs that are not their whole dtype's, by position.
     """

@@ -17,13 +17,16 @@ TURN = (DType.I16, (5, 4))
 ONE = (DType.I32, (1,))
 
 
-def _dense(rows: int, depth: int, units: int, out: DType, shift: int) -> Case:
+def _dense(
+    rows: int, depth: int, units: int, out: DType, shift: int, *, weight: bool = False
+) -> Case:
     fields = rescaled(units, shift, out)
     node = make_node("GEMM_DYNAMIC", (0, 1, 2), bias=(-129,) * units, **fields)
     return Case(
         node=node,
         types=((DType.I8, (rows, depth)), (DType.I32, (rows, 1)), (DType.I8, (units, depth))),
         ranges={1: FACTOR},
+        weight=weight,
     )
 
 
@@ -74,6 +77,8 @@ SEQUENCE_CASES = (
     Case(node=make_node("DYNAMIC_QUANTIZE", (0,)), types=((DType.I8, (2, 3, 5)),)),
     _dense(5, 70, 19, DType.I8, 34),
     _dense(3, 33, 40, DType.I16, 29),
+    _dense(5, 70, 19, DType.I8, 34, weight=True),
+    _dense(21, 64, 19, DType.I8, 34, weight=True),
     _attention(4, 4, 9, 9, 7, DType.I32),
     _attention(4, 2, 3, 37, 12, DType.I32),
     _attention(1, 1, 10, 5, 10),
