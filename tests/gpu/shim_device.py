@@ -40,22 +40,28 @@ def shim_library() -> ctypes.CDLL:
     library.parent.mkdir(mode=0o700, exist_ok=True)
     assert library.parent.stat().st_uid == os.getuid()
     if not library.exists():
-        _build(library)
-    loaded = ctypes.CDLL(str(library))
+        build(library)
+    return opened(str(library))
+
+
+def opened(path: str) -> ctypes.CDLL:
+    """Load a library that `build` made."""
+    loaded = ctypes.CDLL(path)
     loaded.shim_launch.restype = ctypes.c_char_p
     loaded.shim_arguments_bytes.restype = ctypes.c_ulong
     assert loaded.shim_arguments_bytes() == LAYOUT.size
     return loaded
 
 
-def _build(library: Path) -> None:
+def build(library: Path, flags: tuple[str, ...] = (), extra: str = "") -> None:
+    """Compile the kernels, and more of them in `extra`, for this processor."""
     assert COMPILER is not None
     with tempfile.TemporaryDirectory(dir=library.parent) as name:
         folder = Path(name)
-        (folder / "kernels.h").write_text(kernel_source(), encoding="utf-8")
+        (folder / "kernels.h").write_text(kernel_source() + extra, encoding="utf-8")
         made = folder / "shim.so"
-        command = [COMPILER, *FLAGS, f"-I{folder}", f"-I{FOLDER}", str(FOLDER / "shim.c")]
-        subprocess.run([*command, "-o", str(made)], check=True)
+        command = [COMPILER, *FLAGS, *flags, f"-I{folder}", f"-I{FOLDER}", str(FOLDER / "shim.c")]
+        subprocess.run([*command, "-o", str(made)], check=True, stderr=subprocess.PIPE)
         made.replace(library)  # at once, for others may be building the same
 
 
@@ -139,6 +145,6 @@ class ShimBackend(GpuBackend):
 
     name = "gpu-shim"
 
-    def __init__(self, capacity: int = 2**30) -> None:
+    def __init__(self, capacity: int = 2**30, tile: int = 0) -> None:
         self.shim = ShimDevice()
-        super().__init__(self.shim, capacity)
+        super().__init__(self.shim, capacity, tile)

@@ -29,7 +29,7 @@ def test_kernels_use_the_units_they_were_written_for(architecture: str) -> None:
     assert set(counts) == kernel_names()
     assert shortcomings(architecture, counts) == ()
     # Copies past the registers exist from Ampere on.
-    copies = [name for name in counts["product_rows"] if name.startswith("LDGSTS")]
+    copies = [name for name in counts["product_rows_64"] if name.startswith("LDGSTS")]
     assert bool(copies) is (architecture != "sm_75")
 
 
@@ -40,7 +40,7 @@ def test_what_is_missing_is_named() -> None:
     good |= {name: Counter({"IADD3": 1}) for name in kernel_names() - set(good)}
     assert shortcomings("sm_90", good) == ()
     for name, count, words in (
-        ("product_rows", Counter({"IMMA.8816.S8.S8": 64}), "product_rows has 0"),
+        ("product_rows_64", Counter({"IMMA.8816.S8.S8": 64}), "product_rows_64 has 0"),
         ("attend", Counter({DOT_PRODUCT: 3}), "attend has 3"),
         ("hash_chunks", Counter({"STL.64": 1}), "hash_chunks uses local memory"),
         ("hash_chunks", Counter({"FFMA.FTZ": 1}), "hash_chunks computes in floating point"),

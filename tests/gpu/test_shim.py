@@ -14,18 +14,23 @@ import numpy as np
 import pytest
 from blake3 import blake3
 
-from ai_ops.backends.gpu.device import Launch, Place
+from ai_ops.backends.gpu.device import NOWHERE, Launch, Place
+from ai_ops.backends.gpu.job import Job, Tensor
 from ai_ops.backends.gpu.lowering import LOWERINGS, ON_THE_HOST
+from ai_ops.backends.gpu.products import FEW_TILES, TILES
 from ai_ops.backends.gpu.schedule import prepared
 from ai_ops.backends.gpu.source import FOLDER, PARTS
 from ai_ops.backends.reference import ReferenceBackend
 from ai_ops.backends.selftest import check_backend
+from ai_ops.dtype import DType
 from ai_ops.errors import BackendFault
 from ai_ops.executor import Call, Cancellation, Cancelled, load
 from ai_ops.model import encode_model, head_of
-from ai_ops.operators import OPERATORS
+from ai_ops.operators import OPERATORS, make_node
 from ai_ops.validate import DEFAULT_LIMITS, validate
 from tests.ai_ops.random_graphs import UNITS, random_input, random_model
+from tests.fuzz.cases import make_case
+from tests.fuzz.check import difference, expected_of
 from tests.gpu.shim_device import COMPILER, ShimBackend, ShimDevice
 
 if COMPILER is None:
@@ -44,13 +49,56 @@ def test_every_part_of_the_source_is_compiled() -> None:
     assert sorted(PARTS) == sorted(path.name for path in Path(FOLDER).iterdir())
 
 
-def test_the_self_test_passes(backend: ShimBackend) -> None:
+@pytest.mark.parametrize("tile", TILES)
+def test_the_self_test_passes(tile: int) -> None:
+    backend = ShimBackend(tile=tile)
     check_backend(backend)
     reached = set(backend.shim.launches)
     # The self test is worth its time only if it reaches each way to multiply.
-    ways = {"product_rows", "product_strided", "product_patches", "product_pixels"}
-    ways |= {"narrow_one", "convolve_depthwise", "convolve_grouped", "product_any"}
+    ways = {f"product_rows_{tile}", f"product_patches_{tile}", f"product_dynamic_rows_{tile}"}
+    ways |= {"product_strided_64", "product_pixels_64", "product_any", "attend"}
+    ways |= {"narrow_one", "narrow_dynamic_four", "convolve_depthwise", "convolve_grouped"}
     assert ways <= reached
+
+
+def test_tiles_are_large_where_there_are_many() -> None:
+    def kernel_of(rows: int) -> str:
+        x = Tensor(dtype=DType.I8, shape=(rows, 64), locate=lambda: NOWHERE)
+        w = Tensor(dtype=DType.I8, shape=(256, 64), locate=lambda: NOWHERE)
+        y = Tensor(dtype=DType.I8, shape=(rows, 256), locate=lambda: NOWHERE)
+        node = make_node(
+            "GEMM",
+            (0, 1),
+            bias=(),
+            multipliers=(1,),
+            shifts=(1,),
+            dtype=1,
+            minimum=-128,
+            maximum=127,
+        )
+        job = Job(
+            node=node,
+            values=(),
+            inputs=(x, w),
+            outputs=(y,),
+            weights={},
+            keep=lambda _, make: Place(address=make().size),
+        )
+        (launch,) = LOWERINGS["GEMM"](job)
+        return launch.kernel
+
+    assert kernel_of(128 * (FEW_TILES // 2)) == "product_rows_128"
+    assert kernel_of(128 * (FEW_TILES // 2 - 1)) == "product_rows_64"
+
+
+@pytest.mark.parametrize("operator", ["GEMM", "CONV2D"])
+def test_large_tiles_on_fuzz_cases(operator: str) -> None:
+    """The fuzz cases elsewhere are small and take small tiles."""
+    backend = ShimBackend(tile=128)
+    for index in range(150):
+        case = make_case(operator, FIRST_SEED, index)
+        assert difference(case, backend, expected_of(case)) is None, f"case {index}"
+    assert any(name.endswith("_128") for name in backend.shim.launches)
 
 
 def drawn(seed: int) -> tuple[Any, Any, list[Call]]:

@@ -12,10 +12,12 @@ from ai_ops.backends.base import Kernel, Program, Runner
 from ai_ops.backends.gpu.device import Device, Memory, Place, Prepared, Queue
 from ai_ops.backends.gpu.job import Job, Tensor
 from ai_ops.backends.gpu.lowering import LOWERINGS
+from ai_ops.backends.gpu.products import TILES
 from ai_ops.backends.gpu.resident import Cache, Resident
 from ai_ops.backends.gpu.runner import GpuRunner, read_tensor
-from ai_ops.backends.gpu.schedule import located, prepared, up
+from ai_ops.backends.gpu.schedule import Scheduler, located, prepared, up
 from ai_ops.backends.reference import ReferenceBackend
+from ai_ops.backends.selftest import check_backend
 from ai_ops.dtype import Array
 from ai_ops.errors import BackendFault
 from ai_ops.graph import SYMBOLIC, Node, Value
@@ -32,18 +34,23 @@ class GpuBackend:
     device : Device
     capacity : int
         Bytes that weights and runs may take; the least recently used models go first.
+    tile : int
+        Side of the tiles of large products, 64 or 128; 0 to choose for each.
     """
 
     name = "gpu"
 
-    def __init__(self, device: Device, capacity: int = DEFAULT_CAPACITY) -> None:
+    def __init__(self, device: Device, capacity: int = DEFAULT_CAPACITY, tile: int = 0) -> None:
         self.device = device
+        self.tile = tile
         self.cache = Cache(capacity)
         self.reference = ReferenceBackend()
 
     def compile(self, program: Program) -> Runner:
         """Make a runner of a whole model; its weights go to the device with the first call."""
-        return GpuRunner(program, self, self.device, self.cache, LOWERINGS)
+        return GpuRunner(
+            program, self, self.device, self.cache, Scheduler(program, LOWERINGS, self.tile)
+        )
 
     def prepare(
         self,
@@ -55,7 +62,7 @@ class GpuBackend:
         """Make the kernel of one node: for tracing and for tests."""
         if node.operator not in LOWERINGS:
             return self.reference.prepare(node, inputs, outputs, weights)
-        return SingleNode(self.device, node, inputs, outputs, weights)
+        return SingleNode(self.device, node, inputs, outputs, weights, self.tile)
 
 
 class SingleNode:
@@ -68,7 +75,9 @@ class SingleNode:
         inputs: tuple[Value, ...],
         outputs: tuple[Value, ...],
         weights: Mapping[int, Array],
+        tile: int = 0,
     ) -> None:
+        self.tile = tile
         self.node = node
         self.inputs = inputs
         self.outputs = outputs
@@ -106,6 +115,7 @@ class SingleNode:
             outputs=tuple(tensors[count:]),
             weights=self.weights,
             keep=self.resident.keep,
+            tile=self.tile,
         )
         work = prepared([*LOWERINGS[self.node.operator](job)], memory.size)
         return Placed(
@@ -157,4 +167,8 @@ def start_gpu() -> GpuBackend:
         raise BackendFault(
             f"the gpu backend needs CuPy ({error}): pip install 'engram-node[gpu]'"
         ) from error
-    return GpuBackend(CupyDevice())
+    device = CupyDevice()
+    # The caller checks the backend as it is; both sizes of tiles are checked here.
+    for tile in TILES:
+        check_backend(GpuBackend(device, tile=tile))
+    return GpuBackend(device)

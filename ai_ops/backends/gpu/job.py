@@ -60,6 +60,8 @@ class Job:
     inputs, outputs : tuple of Tensor
     weights : mapping of int to array
         The inputs, by position, that are weights.
+    tile : int
+        Side of the tiles of large products, 64 or 128; 0 to choose by their number.
     keep : callable
         (label, make) to the place of the array that `make` returns; made once for each model
         and node, so it must not depend on n.
@@ -71,16 +73,24 @@ class Job:
     outputs: tuple[Tensor, ...]
     weights: Mapping[int, Array]
     keep: Callable[[str, Callable[[], Array]], Place]
+    tile: int = 0
 
-    def scales(self, channels: int) -> Place:
-        """Return the table of bias, multiplier and shift, one row for each channel."""
-        return self.keep("scales", lambda: scale_table(self.node, channels))
+    def scales(self, channels: int, turned: Array | None = None) -> Place:
+        """Return the table of bias, multiplier and shift, one row for each channel.
+
+        Parameters
+        ----------
+        channels : int
+        turned : array, optional
+            Filters, one for each channel, over u8 elements that the kernel makes i8.
+        """
+        return self.keep("scales", lambda: scale_table(self.node, channels, turned))
 
 
 Lowering = Callable[[Job], list[Launch]]
 
 
-def scale_table(node: Node, channels: int) -> Array:
+def scale_table(node: Node, channels: int, turned: Array | None = None) -> Array:
     """Return int32 (channels, 4): struct Scale of kernels/common.cuh.
 
     Parameters
@@ -88,10 +98,17 @@ def scale_table(node: Node, channels: int) -> Array:
     node : Node
         Has `multipliers` and `shifts`, perhaps `bias`.
     channels : int
+    turned : array, optional
+        As in `Job.scales`: x - 128 takes the place of x, and 128 times the sum of each filter
+        joins the bias, modulo 2^32 as accumulators are.
     """
     table = np.zeros((channels, 4), np.int32)
+    bias = np.zeros(channels, np.int64)
     if "bias" in dict(node.attributes):
-        table[:, 0] = node.integers("bias") or (0,)
+        bias[:] = node.integers("bias") or (0,)
+    if turned is not None:
+        bias += 128 * turned.reshape(channels, -1).sum(axis=1, dtype=np.int64)
+    table[:, 0] = (bias & 0xFFFFFFFF).astype(np.uint32).view(np.int32)
     table[:, 1] = node.integers("multipliers")
     table[:, 2] = node.integers("shifts")
     return table

@@ -25,12 +25,15 @@ TENSOR_CORES = {
 """What a tensor-core product is called on each card that the kernels are checked for."""
 DOT_PRODUCT = "IDP.4A.S8.S8"
 ON_TENSOR_CORES = (
-    "product_rows",
-    "product_strided",
-    "product_dynamic_rows",
-    "product_dynamic_strided",
-    "product_patches",
-    "product_pixels",
+    "product_rows_128",
+    "product_dynamic_rows_128",
+    "product_patches_128",
+    "product_rows_64",
+    "product_dynamic_rows_64",
+    "product_patches_64",
+    "product_strided_64",
+    "product_dynamic_strided_64",
+    "product_pixels_64",
 )
 BY_DOT_PRODUCTS = (
     "narrow_one",
@@ -49,7 +52,7 @@ constants with a half-precision instruction; neither is arithmetic of ours."""
 
 _INSTRUCTION = re.compile(r"^\s+/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P\w+\s+)?([A-Z][\w.]*)")
 _FUNCTION = re.compile(r"^\.text\.(\w+):")
-_KERNEL = re.compile(r"^KERNEL\((\w+), \d+\)", re.MULTILINE)
+_KERNEL = re.compile(r"^(?:KERNEL|PRODUCT)\((\w+), (?!threads|x_kind)", re.MULTILINE)
 
 
 def missing_tools() -> str | None:
@@ -116,7 +119,7 @@ def shortcomings(architecture: str, counts: dict[str, Counter[str]]) -> tuple[st
     """Say what the machine code of a card in `TENSOR_CORES` lacks or should not have."""
     found = [f"{name} is missing" for name in sorted(kernel_names() - set(counts))]
     for names, wanted, least in (
-        (ON_TENSOR_CORES, TENSOR_CORES[architecture], 64),
+        (ON_TENSOR_CORES, TENSOR_CORES[architecture], 16),
         (BY_DOT_PRODUCTS, DOT_PRODUCT, 4),
     ):
         found += [

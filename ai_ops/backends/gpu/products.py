@@ -10,7 +10,10 @@ from ai_ops.backends.gpu.device import NOWHERE, Launch, Place
 from ai_ops.backends.gpu.job import Job, Tensor, blocks_for, clamp_of, over_elements
 from ai_ops.dtype import Array, DType
 
-TILE = 128
+TILES = (64, 128)
+FEW_TILES = 132
+"""Below so many large tiles a card's processors would idle, so small ones are used."""
+TURNED = 0x80808080
 SLICE = 64
 ALIGNED = 16
 NARROW = 8
@@ -25,16 +28,17 @@ def lower_gemm(job: Job) -> list[Launch]:
     rows = x.elements // depth
     dynamic = job.node.operator == "GEMM_DYNAMIC"
     row_scales = job.inputs[1].place if dynamic else NOWHERE
-    if not x.dtype is w.dtype is DType.I8:
-        return [_any_product(job, x, w, (rows, units, depth), (depth, 1, depth, 1))]
     position = len(job.inputs) - 1
     kept = position in job.weights
+    if not fits_bytes(x, w, kept=kept):
+        return [_any_product(job, x, w, (rows, units, depth), (depth, 1, depth, 1))]
     place, stride = (
         (job.keep("rows", lambda: padded_rows(job.weights[position])), up(depth, SLICE))
         if kept
         else (w.place, depth)
     )
-    places = (x.place, place, job.scales(units), y.place, row_scales)
+    turned, table = turned_scales(job, x, units, position)
+    places = (x.place, place, table, y.place, row_scales)
     names = "_dynamic" if dynamic else ""
     head = (rows, units, depth, y.dtype.code, *clamp_of(job.node))
     if kept and rows <= NARROW:
@@ -46,17 +50,29 @@ def lower_gemm(job: Job) -> list[Launch]:
                 blocks=groups * blocks_for(units, 4),
                 threads=128,
                 pointers=places,
-                integers=(*head, stride, groups),
+                integers=(*head, stride, groups, turned),
             )
         ]
-    aligned = depth % ALIGNED == 0
-    kernel = f"product{names}_{'rows' if aligned else 'strided'}"
+    kind = f"product{names}_{'rows' if depth % ALIGNED == 0 else 'strided'}"
     strides = (depth, 1, stride, 1)
-    return [tiled(kernel, places, head, strides, batch=1, y_stride=units)]
+    return [tiled(job, kind, places, head, strides, batch=1, y_stride=units, turned=turned)]
+
+
+def fits_bytes(x: Tensor, w: Tensor, *, kept: bool) -> bool:
+    """Return whether a product's operands are 8-bit ones that the fast kernels take."""
+    return w.dtype is DType.I8 and (x.dtype is DType.I8 or (x.dtype is DType.U8 and kept))
+
+
+def turned_scales(job: Job, x: Tensor, channels: int, position: int) -> tuple[int, Place]:
+    """Return the bits to turn in x and the scale table that makes up for them."""
+    if x.dtype is DType.I8:
+        return 0, job.scales(channels)
+    return TURNED, job.scales(channels, job.weights[position])
 
 
 def tiled(
-    kernel: str,
+    job: Job,
+    kind: str,
     places: tuple[Place, ...],
     head: tuple[int, ...],
     strides: tuple[int, int, int, int],
@@ -65,11 +81,14 @@ def tiled(
     y_stride: int,
     patches: tuple[int, ...] = (0,) * 13,
     groups: int = 1,
+    turned: int = 0,
 ) -> Launch:
     """Launch a kernel of kernels/tensorcore.cuh.
 
     Parameters
     ----------
+    kind : str
+        The kernel's name without its tile.
     head : tuple of int
         Rows, columns, depth, dtype of y, low, high.
     strides : tuple of int
@@ -80,14 +99,21 @@ def tiled(
         Elements of y from row to row.
     patches : tuple of 13 int
         Geometry of a convolution.
+    turned : int
+        Bits of x to turn.
     """
-    tiles = (blocks_for(head[0], TILE), blocks_for(head[1], TILE))
+    small, large = TILES
+    many = blocks_for(head[0], large) * blocks_for(head[1], large) * batch >= FEW_TILES
+    tile = job.tile or (large if many else small)
+    if kind.endswith(("strided", "pixels")):
+        tile = small
+    tiles = (blocks_for(head[0], tile), blocks_for(head[1], tile))
     return Launch(
-        kernel=kernel,
+        kernel=f"{kind}_{tile}",
         blocks=tiles[0] * tiles[1] * batch,
         threads=128,
         pointers=places,
-        integers=(*head, *tiles, *strides, *patches, groups, y_stride),
+        integers=(*head, *tiles, *strides, *patches, groups, y_stride, turned),
     )
 
 
@@ -136,6 +162,7 @@ def lower_matmul(job: Job) -> list[Launch]:
     aligned = transposed and depth % ALIGNED == 0
     return [
         tiled(
+            job,
             "product_rows" if aligned else "product_strided",
             (x.place, w.place, job.scales(columns), y.place, NOWHERE, *offsets),
             (rows, columns, depth, y.dtype.code, *clamp_of(job.node)),
@@ -170,33 +197,36 @@ def lower_conv2d(job: Job) -> list[Launch]:
     filters, _, _, depth = w.shape
     groups = job.node.integer("groups")
     own = filters // groups
-    fast = x.dtype is w.dtype is DType.I8 and 1 in job.weights
+    fast = 1 in job.weights and fits_bytes(x, w, kept=True)
     if fast and (groups == 1 or (depth >= SLICE and own >= SLICE)):
         return [_patches(job, groups)]
     words = -(-depth // 4)
     if fast and own == depth == 1 and filters % 4 == 0:
         place = job.keep("taps", lambda: packed_taps(job.weights[1]))
-        return [_windowed(job, "convolve_depthwise", place, words, y.elements // 4)]
+        return [_windowed(job, "convolve_depthwise", place, words, y.elements // 4, fast=True)]
     if fast:
         place = job.keep("words", lambda: packed_words(job.weights[1]))
-        return [_windowed(job, "convolve_grouped", place, words, y.elements)]
+        return [_windowed(job, "convolve_grouped", place, words, y.elements, fast=True)]
     return [_windowed(job, "convolve_any", w.place, words, y.elements)]
 
 
-def _windowed(job: Job, kernel: str, weights: Place, words: int, threads: int) -> Launch:
-    """Launch one of the convolutions of kernels/dot.cuh."""
+def _windowed(
+    job: Job, kernel: str, weights: Place, words: int, threads: int, *, fast: bool = False
+) -> Launch:
+    """Launch one of the convolutions of kernels/dot.cuh; a fast one takes u8 as turned i8."""
     x, w = job.inputs
     (y,) = job.outputs
     filters, height, width, depth = w.shape
     top, left, _, _ = job.node.integers("padding")
+    turned, table = turned_scales(job, x, filters, 1) if fast else (0, job.scales(filters))
     integers = (
         *(y.elements, y.dtype.code, *clamp_of(job.node), x.dtype.code, w.dtype.code),
         *x.shape[1:],
         *(depth, filters, filters // job.node.integer("groups"), height, width),
         *(*job.node.integers("strides"), *job.node.integers("dilations"), top, left),
-        *(y.shape[1], y.shape[2], words),
+        *(y.shape[1], y.shape[2], words, turned),
     )
-    places = (x.place, weights, job.scales(filters), y.place)
+    places = (x.place, weights, table, y.place)
     return over_elements(kernel, threads, places, integers)
 
 
@@ -215,15 +245,18 @@ def _patches(job: Job, groups: int) -> Launch:
     )
     place = job.keep("rows", lambda: padded_rows(job.weights[1].reshape(filters, deep)))
     aligned = depth % ALIGNED == 0
+    turned, table = turned_scales(job, x, filters, 1)
     return tiled(
+        job,
         "product_patches" if aligned else "product_pixels",
-        (x.place, place, job.scales(filters), y.place),
+        (x.place, place, table, y.place),
         (y.elements // filters, filters // groups, deep, y.dtype.code, *clamp_of(job.node)),
         (0, 0, up(deep, SLICE), 1),
         batch=groups,
         y_stride=filters,
         patches=patches,
         groups=groups,
+        turned=turned,
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ai_ops.backends.base import Backend, Program
 from ai_ops.backends.gpu.device import Device, Prepared, Queue
-from ai_ops.backends.gpu.job import Lowering, Tensor
+from ai_ops.backends.gpu.job import Tensor
 from ai_ops.backends.gpu.resident import Cache, Resident
 from ai_ops.backends.gpu.schedule import DIGEST, HostStep, Layout, Schedule, Scheduler, lay_out
 from ai_ops.dtype import Array
@@ -53,7 +53,8 @@ class GpuRunner:
         Prepares single kernels where a plan would take too much memory.
     device : Device
     cache : Cache
-    lowerings : mapping
+    scheduler : Scheduler
+        Of this program.
     """
 
     def __init__(
@@ -62,13 +63,13 @@ class GpuRunner:
         backend: Backend,
         device: Device,
         cache: Cache,
-        lowerings: dict[str, Lowering],
+        scheduler: Scheduler,
     ) -> None:
         self.program = program
         self.device = device
         self._backend = backend
         self._cache = cache
-        self._scheduler = Scheduler(program, lowerings)
+        self._scheduler = scheduler
         self._plans: Plans | None = None
 
     def run(self, data: bytes, n: int, cancellation: Cancellation | None) -> Inference:

@@ -149,10 +149,13 @@ class Scheduler:
     ----------
     program : Program
     lowerings : mapping of str to Lowering
+    tile : int
+        As in `Job`.
     """
 
-    def __init__(self, program: Program, lowerings: Mapping[str, Lowering]) -> None:
+    def __init__(self, program: Program, lowerings: Mapping[str, Lowering], tile: int = 0) -> None:
         self.program = program
+        self.tile = tile
         self.lowerings = lowerings
 
     def make(self, resident: Resident, layout: Layout, n: int, capacity: int) -> Schedule:
@@ -227,6 +230,7 @@ class Scheduler:
             outputs=outputs,
             weights=weights,
             keep=lambda label, make: resident.keep((index, label), make),
+            tile=self.tile,
         )
         return [*lowering(job)]
 

@@ -3,9 +3,10 @@
 
 #define CHUNK_DEPTH 4096
 
-/* x of a few rows, 4096 elements at a time, zeros behind the end. */
+/* x of a few rows, 4096 elements at a time, zeros behind the end; some bits turned (see
+   tensorcore.cuh). */
 DEVICE void stage_rows(uint4 *room, const i8 *x, i32 row0, i32 rows, i32 all, i32 depth0,
-                       i32 depth) {
+                       i32 depth, u32 turned_bits) {
   for (i32 row = 0; row < rows; row++) {
     const i32 end = row0 + row < all ? depth : 0;
     const i8 *from = x + (i64)(row0 + row) * depth;
@@ -13,19 +14,24 @@ DEVICE void stage_rows(uint4 *room, const i8 *x, i32 row0, i32 rows, i32 all, i3
       const uint4 zero = {0, 0, 0, 0};
       for (i32 at = threadIdx.x; at < CHUNK_DEPTH / 16; at += 128) {
         const i32 k = depth0 + at * 16;
-        room[row * (CHUNK_DEPTH / 16) + at] = k < end ? *(const uint4 *)(from + k) : zero;
+        uint4 chunk = k < end ? *(const uint4 *)(from + k) : zero;
+        chunk.x ^= turned_bits;
+        chunk.y ^= turned_bits;
+        chunk.z ^= turned_bits;
+        chunk.w ^= turned_bits;
+        room[row * (CHUNK_DEPTH / 16) + at] = chunk;
       }
     } else {
       i8 *bytes = (i8 *)(room + row * (CHUNK_DEPTH / 16));
       for (i32 at = threadIdx.x; at < CHUNK_DEPTH; at += 128)
-        bytes[at] = depth0 + at < end ? from[depth0 + at] : 0;
+        bytes[at] = (i8)((depth0 + at < end ? from[depth0 + at] : 0) ^ (i32)(turned_bits & 128));
     }
   }
 }
 
 /* One warp for each column, `rows` rows at a time; w has rows of a multiple of 64 bytes.
    pointers: x, w, scales, y, rows (dynamic); integers: M, N, K, dtype of y, low, high,
-   row stride of w, groups of rows */
+   row stride of w, groups of rows, bits of x to turn */
 DEVICE void narrow_product(const struct Arguments a, i32 rows, i32 dynamic) {
   SHARED(uint4, room, 4 * CHUNK_DEPTH / 16);
   const i8 *w = POINTER(const i8, 1);
@@ -36,7 +42,8 @@ DEVICE void narrow_product(const struct Arguments a, i32 rows, i32 dynamic) {
   i32 sums[4] = {0, 0, 0, 0};
   for (i32 depth0 = 0; depth0 < depth; depth0 += CHUNK_DEPTH) {
     BARRIER();
-    stage_rows(room, POINTER(const i8, 0), row0, rows, all, depth0, depth);
+    stage_rows(room, POINTER(const i8, 0), row0, rows, all, depth0, depth,
+               (u32)INTEGER(8));
     BARRIER();
     const i32 chunks = minimum(CHUNK_DEPTH, INTEGER(6) - depth0) / 16;
     UNROLL_4
@@ -92,7 +99,7 @@ KERNEL(product_any, 256) {
 
 /* Shared by the three below. integers: elements of y, dtype of y, low, high, x dtype, w dtype,
    height, width, channels, channels of a group, filters, filters of a group, kernel height and
-   width, strides, dilations, padding top and left, output height and width, words of a tap */
+   width, strides, dilations, padding top and left, output height and width, words of a tap, bits of x to turn */
 struct Place {
   i64 image;
   i32 top;
@@ -150,7 +157,7 @@ DEVICE u32 word_of(const i8 *from, i32 count) {
   return word;
 }
 
-/* i8 in groups: pointers: x, w in words (O, KH, KW, words of a tap), scales, y */
+/* i8 and u8 in groups: pointers: x, w in words (O, KH, KW, words of a tap), scales, y */
 KERNEL(convolve_grouped, 256) {
   const i64 at = ELEMENT();
   if (at >= WIDE(0)) return;
@@ -164,11 +171,12 @@ KERNEL(convolve_grouped, 256) {
   for (i32 p = 0; p < INTEGER(12); p++) {
     for (i32 q = 0; q < INTEGER(13); q++, w += words) {
       const i64 tap = tap_of(a, place, p, q);
-      if (tap < 0) continue;
       const i8 *from = x + tap + shift;
       for (i32 k = 0; k < words; k++) {
-        const u32 word = aligned ? *(const u32 *)(from + 4 * k) : word_of(from + 4 * k, depth - 4 * k);
-        sum = dot4(word, w[k], sum);
+        u32 word = 0; /* in the padding */
+        if (tap >= 0)
+          word = aligned ? *(const u32 *)(from + 4 * k) : word_of(from + 4 * k, depth - 4 * k);
+        sum = dot4(word ^ (u32)INTEGER(23), w[k], sum);
       }
     }
   }
@@ -176,7 +184,7 @@ KERNEL(convolve_grouped, 256) {
   store_value(POINTER(void, 3), at, INTEGER(1), finish(sum, scale, INTEGER(2), INTEGER(3)));
 }
 
-/* i8, one filter for each channel, channels a multiple of 4: a thread makes 4 neighbouring
+/* i8 and u8, one filter for each channel, channels a multiple of 4: a thread makes 4 neighbouring
    channels of a pixel. 4 taps of 4 channels are transposed in registers, then each channel
    takes one dot product. pointers: x, w (taps / 4, C) of 4 taps each, scales, y */
 KERNEL(convolve_depthwise, 256) {
@@ -194,7 +202,7 @@ KERNEL(convolve_depthwise, 256) {
     for (i32 j = 0; j < 4; j++) {
       const i32 tap = first + j;
       const i64 from = tap < taps ? tap_of(a, place, tap / INTEGER(13), tap % INTEGER(13)) : -1;
-      words[j] = from < 0 ? 0 : *(const u32 *)(x + from + place.filter);
+      words[j] = (from < 0 ? 0 : *(const u32 *)(x + from + place.filter)) ^ (u32)INTEGER(23);
     }
     const u32 low01 = __byte_perm(words[0], words[1], 0x5140);
     const u32 low23 = __byte_perm(words[2], words[3], 0x5140);
