@@ -106,12 +106,18 @@ int shim_shuffle_xor(int value, int mask) {
   return fibers[current ^ mask].slots[side];
 }
 
+/* End the launch with an error; does not return. */
+void shim_fault(const char *what) {
+  struct Fiber *fiber = &fibers[current];
+  snprintf(fault, sizeof fault, "%s", what);
+  fiber->state = DONE;
+  for (;;) LEAVE(fiber);
+}
+
 void shim_multiply_tile(int *c, const unsigned *x, const unsigned *w) {
   struct Fiber *fiber = &fibers[current];
   if (fiber->tiles == MOST_TILES) {
-    snprintf(fault, sizeof fault, "more than %d tile products without a barrier", MOST_TILES);
-    fiber->state = DONE;
-    for (;;) LEAVE(fiber);
+    shim_fault("too many tile products without a barrier");
   }
   struct Tile *tile = &fiber->tile[fiber->tiles++];
   tile->c = c;
