@@ -1,6 +1,6 @@
 """The whole path from a float file to a checked integer model."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,7 +21,11 @@ from ai_ops.importers.torch_reader import read_torch
 from ai_ops.model import encode_model, head_of
 from ai_ops.validate import DEFAULT_LIMITS, ModelFacts, validate
 
-READERS: dict[str, Callable[[Path], FloatGraph]] = {".pt2": read_torch, ".onnx": read_onnx}
+SampleShapes = Mapping[str, tuple[int, ...]]
+READERS: dict[str, Callable[[Path, SampleShapes | None], FloatGraph]] = {
+    ".pt2": lambda path, _: read_torch(path),
+    ".onnx": read_onnx,
+}
 PICKLED = frozenset({".pt", ".pth", ".bin", ".ckpt", ".pkl"})
 
 
@@ -34,8 +38,12 @@ class Imported:
     report: Report
 
 
-def read_network(path: Path) -> FloatGraph:
+def read_network(path: Path, sample_shapes: SampleShapes | None = None) -> FloatGraph:
     """Read a float network by its file's ending.
+
+    Parameters
+    ----------
+    sample_shapes : shape of one sample of each input; fixes the sizes that the file leaves open
 
     Raises
     ------
@@ -49,7 +57,7 @@ def read_network(path: Path) -> FloatGraph:
         )
     if ending not in READERS:
         raise ImportRefused(f"{path} ends in neither .pt2 (torch.export) nor .onnx")
-    return READERS[ending](path)
+    return READERS[ending](path, sample_shapes)
 
 
 def import_network(
@@ -58,6 +66,7 @@ def import_network(
     options: Options,
     method: str = "max",
     rounding: str = "compensated",
+    outputs: Sequence[str] = (),
 ) -> Imported:
     """Import a network: read, simplify, calibrate, lower, validate, compare.
 
@@ -66,6 +75,7 @@ def import_network(
     samples : one array (samples, ...) for each input, as the float network takes them
     method : a row of `METHODS`
     rounding : of weights, a row of `ROUNDINGS`
+    outputs : names of float values to end the network at; its own outputs when empty
 
     Raises
     ------
@@ -74,13 +84,13 @@ def import_network(
     """
     if method not in METHODS:
         raise ImportRefused(f"the calibration method {method} is none of {', '.join(METHODS)}")
-    original = read_network(path)
+    original = read_network(path, {name: array.shape[1:] for name, array in samples.items()})
     arrays = check_samples(original, samples)
     shapes = value_shapes(original, arrays)
     note = None
     if path.suffix.lower() == ".onnx" and not original.notes:
         note = onnx_runtime_difference(path, original, arrays)
-    graph = simplify(original)
+    graph = simplify(_ending_at(original, outputs))
     if not graph.nodes:
         raise ImportRefused(f"{path} computes nothing")
     shapes |= value_shapes(graph, arrays)
@@ -92,3 +102,14 @@ def import_network(
     if note is not None:
         report = replace(report, notes=(*report.notes, note))
     return Imported(data=data, facts=facts, report=report)
+
+
+def _ending_at(graph: FloatGraph, outputs: Sequence[str]) -> FloatGraph:
+    """Return the graph with other outputs."""
+    if not outputs:
+        return graph
+    values = {node.name for node in graph.nodes}
+    for name in outputs:
+        if name not in values:
+            raise ImportRefused(f"the network computes no value called {name}")
+    return replace(graph, outputs=tuple(outputs), labels=())

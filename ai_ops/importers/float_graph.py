@@ -17,7 +17,17 @@ add, multiply     a, b
 concat            x...          axis (>= 1)
 reshape           x             shape (sample axis left out; one -1 allowed, 0 copies a dimension)
 transpose         x             axes (a permutation of 1..rank-1)
-pad               x             pads (top, left, bottom, right), zeros
+pad               x             before, after (for each axis after the first), value
+slice             x             starts, sizes, strides (for each axis after the first)
+take              x             axis, indices
+upsample          x             scales (rows, columns), nearest
+constant          -             value: a constant's name, its array with a sample axis of size 1
+conv_transpose    x             as conv, weight (O, C / groups, KH, KW), and output_padding
+matmul            a, b
+subtract, maximum, minimum      a, b
+reduce            x             function (mean, sum, max, min), axes, keep
+layer_norm        x             weight, bias, epsilon (over the last axis)
+argmax            x             axis, keep
 unary             x             function (a name of `float_run.FUNCTIONS`), parameter
 pointwise         x             nodes: unary, clamp, affine, add and multiply nodes over x alone
 softmax           x             axis, logarithm (bool)

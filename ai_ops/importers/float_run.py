@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ai_ops.importers import float_operators
 from ai_ops.importers.float_graph import FloatArray, FloatGraph, FloatNode
 from ai_ops.importers.float_windows import convolve, window_view
 
@@ -91,11 +92,6 @@ def _transpose(node: FloatNode, _graph: FloatGraph, x: FloatArray) -> FloatArray
     return x.transpose(0, *node.attributes["axes"])
 
 
-def _pad(node: FloatNode, _graph: FloatGraph, x: FloatArray) -> FloatArray:
-    top, left, bottom, right = node.attributes["pads"]
-    return np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)))
-
-
 def _softmax(node: FloatNode, _graph: FloatGraph, x: FloatArray) -> FloatArray:
     axis = node.attributes["axis"]
     shifted = x - x.max(axis, keepdims=True)
@@ -126,7 +122,19 @@ OPERATORS: dict[str, Run] = {
     "concat": lambda n, _g, *xs: np.concatenate(xs, axis=n.attributes["axis"]),
     "reshape": _reshape,
     "transpose": _transpose,
-    "pad": _pad,
+    "pad": float_operators.pad,
+    "slice": float_operators.slice_,
+    "take": float_operators.take,
+    "upsample": float_operators.upsample,
+    "constant": float_operators.constant,
+    "conv_transpose": float_operators.conv_transpose,
+    "matmul": lambda _n, _g, a, b: a @ b,
+    "subtract": lambda _n, _g, a, b: a - b,
+    "maximum": lambda _n, _g, a, b: np.maximum(a, b),
+    "minimum": lambda _n, _g, a, b: np.minimum(a, b),
+    "reduce": float_operators.reduce,
+    "layer_norm": float_operators.layer_norm,
+    "argmax": float_operators.argmax,
     "unary": lambda n, _, x: FUNCTIONS[n.attributes["function"]](x, n.attributes["parameter"]),
     "pointwise": _pointwise,
     "softmax": _softmax,

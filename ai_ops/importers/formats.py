@@ -15,13 +15,6 @@ from ai_ops.importers.calibrate import Range
 from ai_ops.importers.float_graph import FloatGraph
 from ai_ops.importers.scales import LEVELS, UNSIGNED_LEVELS, WIDE_LEVELS, scale_for
 
-# Values of these operators keep their input's format: the integers only move.
-KEEPS_SCALE = frozenset({"max_pool", "average_pool", "reshape", "transpose", "clamp"})
-LINEAR = frozenset({"conv", "dense", "affine", "add"})
-# Values of these operators are never negative when their inputs are not.
-PASSES_SIGN = KEEPS_SCALE | {"concat", "add", "multiply", "global_average"}
-NEVER_NEGATIVE = frozenset({"sigmoid", "hardsigmoid", "softplus", "exp", "sqrt", "abs"})
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Format:
@@ -47,6 +40,24 @@ class Format:
     def least(self) -> int:
         """The smallest integer used."""
         return 0 if self.dtype is DType.U8 else -self.levels
+
+
+# Values of these operators keep their input's format: the integers only move.
+KEEPS_SCALE = frozenset(
+    {
+        *("max_pool", "average_pool", "reshape", "transpose", "clamp"),
+        *("slice", "take", "pad", "upsample"),
+    }
+)
+# Values of these operators have one format with those inputs that nothing else reads.
+JOINS = frozenset({"concat", "maximum", "minimum"})
+SUMS = frozenset({"add", "subtract"})
+LINEAR = frozenset({"conv", "dense", "affine", "add", "subtract", "multiply", "conv_transpose"})
+INDICES = frozenset({"argmax"})
+INDEX_FORMAT = Format(dtype=DType.I32, levels=DType.I32.maximum, scale=Fraction(1))
+# Values of these operators are never negative when their inputs are not.
+PASSES_SIGN = KEEPS_SCALE | JOINS | {"add", "multiply", "global_average", "reduce"}
+NEVER_NEGATIVE = frozenset({"sigmoid", "hardsigmoid", "softplus", "exp", "sqrt", "abs"})
 
 
 def narrow(magnitude: float) -> Format:
@@ -93,7 +104,8 @@ def choose_formats(
         else (narrow_unsigned if unsigned[group] else narrow)(size)
         for group, size in largest.items()
     }
-    return {name: made[group] for name, group in root.items()}
+    indices = {node.name for node in graph.nodes if node.operator in INDICES}
+    return {name: INDEX_FORMAT if name in indices else made[group] for name, group in root.items()}
 
 
 def _never_negative(graph: FloatGraph) -> set[str]:
@@ -104,8 +116,12 @@ def _never_negative(graph: FloatGraph) -> set[str]:
         if node.operator == "clamp":
             low = node.attributes["low"]
         function = node.attributes.get("function")
-        passes = node.operator in PASSES_SIGN and all(name in found for name in node.inputs)
-        if low >= 0 or passes or function in NEVER_NEGATIVE:
+        passes = (
+            node.operator in PASSES_SIGN
+            and all(name in found for name in node.inputs)
+            and node.attributes.get("value", 0) >= 0
+        )
+        if low >= 0 or passes or function in NEVER_NEGATIVE or node.operator == "softmax":
             found.add(node.name)
     return found
 
@@ -123,8 +139,8 @@ def _groups(graph: FloatGraph) -> dict[str, str]:
         for name in node.inputs if node.operator in KEEPS_SCALE else ():
             group[root(node.name)] = root(name)
     for node in graph.nodes:
-        for name in node.inputs if node.operator == "concat" else ():
-            # A value that others read too keeps its own format and is rescaled for the concat.
+        for name in node.inputs if node.operator in JOINS else ():
+            # A value that others read too keeps its own format and is rescaled for this.
             if len(graph.consumers(name)) == 1 and name not in graph.outputs:
                 group[root(name)] = root(node.name)
     return {name: root(name) for name in group}
@@ -135,19 +151,30 @@ def residual_streams(graph: FloatGraph) -> set[str]:
     nodes = {node.name: node for node in graph.nodes}
     found: set[str] = set()
     for node in graph.nodes:
-        if node.operator != "add" or node.clamp is not None:
+        if node.operator not in SUMS or node.clamp is not None:
             continue
         found.add(node.name)
         for name in node.inputs:
             maker = nodes.get(name)
+            while maker is not None and maker.operator in KEEPS_SCALE:
+                maker = nodes.get(maker.inputs[0])
             if maker is not None and maker.operator in LINEAR and maker.clamp is None:
-                found.add(name)
+                found.add(maker.name)
     return found
 
 
 def _wide_values(graph: FloatGraph, output_bits: int, residual_bits: int) -> set[str]:
     found = set(graph.outputs) if output_bits > 8 else set()
+    for node in graph.nodes:
+        readers = {reader.operator for reader in graph.consumers(node.name)}
+        if node.operator == "constant" and readers <= SUMS | {"multiply"}:
+            found.add(node.name)
     if residual_bits > 8:
         found |= residual_streams(graph)
-        found |= {node.name for node in graph.nodes if node.operator == "global_average"}
+        for node in graph.nodes:
+            averages = node.attributes.get("function") in {"mean", "sum"}
+            if node.operator in {"global_average", "softmax"} or averages:
+                found.add(node.name)
+            if node.operator in {"softmax", "layer_norm"}:
+                found.update(node.inputs)
     return found

@@ -14,12 +14,24 @@ from ai_ops.importers.lower_arithmetic import (
     add,
     average_pool,
     clamp,
-    global_average,
     max_pool,
+    maximum,
+    minimum,
     multiply,
+    subtract,
 )
-from ai_ops.importers.lower_layers import affine, conv, dense
-from ai_ops.importers.lower_movement import concat, reshape, transpose
+from ai_ops.importers.lower_layers import affine, conv, conv_transpose, dense, matmul
+from ai_ops.importers.lower_movement import (
+    concat,
+    constant,
+    pad,
+    reshape,
+    slice_,
+    take,
+    transpose,
+    upsample,
+)
+from ai_ops.importers.lower_reductions import argmax, global_average, layer_norm, reduce, softmax
 from ai_ops.importers.lower_tables import pointwise, unary
 from ai_ops.importers.lowering import Lowered, Lowering, Options, Shape
 
@@ -38,6 +50,20 @@ LOWER: dict[str, Callable[[Lowering, FloatNode], None]] = {
     "concat": concat,
     "reshape": reshape,
     "transpose": transpose,
+    "conv_transpose": conv_transpose,
+    "matmul": matmul,
+    "subtract": subtract,
+    "maximum": maximum,
+    "minimum": minimum,
+    "slice": slice_,
+    "take": take,
+    "pad": pad,
+    "upsample": upsample,
+    "constant": constant,
+    "reduce": reduce,
+    "softmax": softmax,
+    "layer_norm": layer_norm,
+    "argmax": argmax,
 }
 
 

@@ -1,13 +1,12 @@
 """Sums, products, bounds and pools."""
 
-from fractions import Fraction
+from collections.abc import Callable
 
-from ai_ops.dtype import DType
 from ai_ops.importers.errors import ImportRefused
 from ai_ops.importers.float_graph import FloatNode
 from ai_ops.importers.float_windows import ceil_extra
-from ai_ops.importers.lowering import Lowering
-from ai_ops.importers.scales import WIDE_LEVELS, multiplier_shift
+from ai_ops.importers.lowering import Lowering, Place
+from ai_ops.importers.scales import multiplier_shift
 
 
 def clamp(lowering: Lowering, node: FloatNode) -> None:
@@ -23,47 +22,54 @@ def clamp(lowering: Lowering, node: FloatNode) -> None:
     lowering.put(node, lowering.emit("CLAMP", (x.key,), minimum=low, maximum=high))
 
 
-def _both(lowering: Lowering, node: FloatNode) -> tuple[str, str, Fraction, Fraction]:
+def _both(lowering: Lowering, node: FloatNode) -> tuple[Place, Place]:
     a, b = (lowering.places[name] for name in node.inputs)
     if len(a.shape) != len(b.shape):
         raise ImportRefused(
             f"the node {node.source} joins tensors of the shapes {a.shape} and {b.shape}:"
             " reshape them to the same rank first"
         )
-    return a.key, b.key, a.scale, b.scale
+    return a, b
 
 
-def add(lowering: Lowering, node: FloatNode) -> None:
-    """Lower a sum to ADD, each term with its own scale."""
-    a, b, scale_a, scale_b = _both(lowering, node)
-    form = lowering.formats[node.name]
-    multiplier_a, shift_a = multiplier_shift(scale_a / form.scale, node.source)
-    multiplier_b, shift_b = multiplier_shift(scale_b / form.scale, node.source)
-    low, high = lowering.clamp(node)
-    key = lowering.emit(
-        "ADD",
-        (a, b),
-        multiplier_a=multiplier_a,
-        shift_a=shift_a,
-        multiplier_b=multiplier_b,
-        shift_b=shift_b,
-        dtype=form.dtype.code,
-        minimum=low,
-        maximum=high,
-    )
-    lowering.put(node, key)
+def _sum(operator: str) -> Callable[[Lowering, FloatNode], None]:
+    """Lower a sum or difference, each term with its own scale."""
+
+    def lower(lowering: Lowering, node: FloatNode) -> None:
+        a, b = _both(lowering, node)
+        form = lowering.formats[node.name]
+        multiplier_a, shift_a = multiplier_shift(a.scale / form.scale, node.source)
+        multiplier_b, shift_b = multiplier_shift(b.scale / form.scale, node.source)
+        low, high = lowering.clamp(node)
+        key = lowering.emit(
+            operator,
+            (a.key, b.key),
+            multiplier_a=multiplier_a,
+            shift_a=shift_a,
+            multiplier_b=multiplier_b,
+            shift_b=shift_b,
+            dtype=form.dtype.code,
+            minimum=low,
+            maximum=high,
+        )
+        lowering.put(node, key)
+
+    return lower
+
+
+add = _sum("ADD")
+subtract = _sum("SUB")
 
 
 def multiply(lowering: Lowering, node: FloatNode) -> None:
     """Lower a product of two values to MUL."""
-    a, b, scale_a, scale_b = _both(lowering, node)
+    a, b = _both(lowering, node)
     form = lowering.formats[node.name]
-    ratio = scale_a * scale_b / form.scale
-    multiplier, shift = multiplier_shift(ratio, node.source)
+    multiplier, shift = multiplier_shift(a.scale * b.scale / form.scale, node.source)
     low, high = lowering.clamp(node)
     key = lowering.emit(
         "MUL",
-        (a, b),
+        (a.key, b.key),
         multiplier=multiplier,
         shift=shift,
         dtype=form.dtype.code,
@@ -71,6 +77,22 @@ def multiply(lowering: Lowering, node: FloatNode) -> None:
         maximum=high,
     )
     lowering.put(node, key)
+
+
+def _extreme(operator: str) -> Callable[[Lowering, FloatNode], None]:
+    """Lower the larger or smaller of two values, brought to one scale first."""
+
+    def lower(lowering: Lowering, node: FloatNode) -> None:
+        a, b = _both(lowering, node)
+        form = lowering.formats[node.name]
+        keys = tuple(lowering.reformat(place, form) for place in (a, b))
+        lowering.put(node, lowering.emit(operator, keys))
+
+    return lower
+
+
+maximum = _extreme("MAXIMUM")
+minimum = _extreme("MINIMUM")
 
 
 def max_pool(lowering: Lowering, node: FloatNode) -> None:
@@ -98,26 +120,4 @@ def average_pool(lowering: Lowering, node: FloatNode) -> None:
         padding=node.attributes["pads"],
         count_padding=int(node.attributes["count_pads"]),
     )
-    lowering.put(node, key)
-
-
-def global_average(lowering: Lowering, node: FloatNode) -> None:
-    """Lower the mean over height and width."""
-    x, form = lowering.narrowed(node.inputs[0]), lowering.formats[node.name]
-    channels, height, width = x.shape
-    # The mean is taken of 16-bit integers, so that it keeps more bits than it is made of.
-    gain = WIDE_LEVELS // x.format.levels
-    key = lowering.rescale(x.key, Fraction(gain), DType.I16, (-WIDE_LEVELS, WIDE_LEVELS))
-    key = lowering.emit(
-        "AVG_POOL2D",
-        (key,),
-        kernel=(height, width),
-        strides=(1, 1),
-        padding=(0, 0, 0, 0),
-        count_padding=0,
-    )
-    ratio = x.scale / gain / form.scale
-    key = lowering.rescale(key, ratio, form.dtype, lowering.clamp(node))
-    if not node.attributes["keep"]:
-        key = lowering.emit("RESHAPE", (key,), shape=(lowering.batch, channels))
     lowering.put(node, key)

@@ -116,18 +116,55 @@ def dense(lowering: Lowering, node: FloatNode) -> None:
     x = lowering.factor(
         node.inputs[0], lowering.graph.constants[node.attributes["weight"]].shape[1]
     )
-    if x.image:
-        raise ImportRefused(f"the node {node.source} acts on image rows: flatten the image first")
     integers, biases, rescale = quantize_layer(lowering, node, x)
     if x.order is not None:
         integers = integers[:, x.order]
     key = lowering.emit(
         "GEMM",
-        (x.key, lowering.weight(integers)),
+        (lowering.plain_key(x), lowering.weight(integers)),
+        bias=biases,
+        **rescale,
+    )
+    lowering.put_plain(node, key)
+
+
+def conv_transpose(lowering: Lowering, node: FloatNode) -> None:
+    """Lower a transposed convolution to CONV_TRANSPOSE2D."""
+    shape = lowering.graph.constants[node.attributes["weight"]].shape
+    x = lowering.factor(node.inputs[0], math.prod(shape[1:]))
+    integers, biases, rescale = quantize_layer(lowering, node, x)
+    key = lowering.emit(
+        "CONV_TRANSPOSE2D",
+        (x.key, lowering.weight(integers.transpose(0, 2, 3, 1))),
+        strides=node.attributes["strides"],
+        padding=node.attributes["pads"],
+        output_padding=node.attributes["output_padding"],
+        dilations=node.attributes["dilations"],
+        groups=node.attributes["groups"],
         bias=biases,
         **rescale,
     )
     lowering.put(node, key)
+
+
+def matmul(lowering: Lowering, node: FloatNode) -> None:
+    """Lower the product of two activations to MATMUL."""
+    depth = lowering.shapes[node.inputs[0]][-1]
+    a, b = lowering.factor(node.inputs[0], depth), lowering.narrowed(node.inputs[1])
+    form = lowering.formats[node.name]
+    multiplier, shift = multiplier_shift(a.scale * b.scale / form.scale, node.source)
+    low, high = lowering.clamp(node)
+    key = lowering.emit(
+        "MATMUL",
+        (lowering.plain_key(a), lowering.plain_key(b)),
+        transpose_b=0,
+        multipliers=(multiplier,),
+        shifts=(shift,),
+        dtype=form.dtype.code,
+        minimum=low,
+        maximum=high,
+    )
+    lowering.put_plain(node, key)
 
 
 def affine(lowering: Lowering, node: FloatNode) -> None:

@@ -1,27 +1,22 @@
 """Movements: what changes a tensor's shape or order and no number in it."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
+from ai_ops.graph import SYMBOLIC
 from ai_ops.importers.float_graph import FloatNode
-from ai_ops.importers.lowering import Lowering
+from ai_ops.importers.lowering import IMAGE_AXES, Lowering, Place
 
 
 def concat(lowering: Lowering, node: FloatNode) -> None:
     """Lower a concatenation; what has another format is rescaled first."""
     form = lowering.formats[node.name]
     places = [lowering.places[name] for name in node.inputs]
-    keys = tuple(
-        place.key
-        if place.format == form
-        else lowering.rescale(
-            place.key, place.scale / form.scale, form.dtype, (form.least, form.levels)
-        )
-        for place in places
-    )
+    keys = tuple(lowering.reformat(place, form) for place in places)
     axis = node.attributes["axis"]
-    axis = {1: 3, 2: 1, 3: 2}[axis] if places[0].image else axis
+    axis = IMAGE_AXES[axis] if places[0].image else axis
     key = lowering.emit("CONCAT", keys, axis=axis)
     lowering.put(node, key)
 
@@ -56,5 +51,64 @@ def transpose(lowering: Lowering, node: FloatNode) -> None:
     """Lower a permutation of the axes after the first."""
     axes = (0, *node.attributes["axes"])
     key = lowering.emit("TRANSPOSE", (lowering.plain(node.inputs[0]),), permutation=axes)
+    lowering.put_plain(node, key)
+
+
+def _stored(image: bool, values: Sequence[int]) -> tuple[int, ...]:
+    """Bring one entry for each axis after the first into the order of storage."""
+    return (values[1], values[2], values[0]) if image else tuple(values)
+
+
+def slice_(lowering: Lowering, node: FloatNode) -> None:
+    """Lower a part of each axis to SLICE; the sample axis stays whole."""
+    x = lowering.places[node.inputs[0]]
+    whole = -1 if lowering.batch == SYMBOLIC else 1
+    key = lowering.emit(
+        "SLICE",
+        (x.key,),
+        starts=(0, *_stored(x.image, node.attributes["starts"])),
+        sizes=(whole, *_stored(x.image, node.attributes["sizes"])),
+        strides=(1, *_stored(x.image, node.attributes["strides"])),
+    )
+    lowering.put(node, key)
+
+
+def pad(lowering: Lowering, node: FloatNode) -> None:
+    """Lower padding that no convolution took in to PAD."""
+    x = lowering.places[node.inputs[0]]
+    steps = round(node.attributes["value"] / float(x.scale))
+    key = lowering.emit(
+        "PAD",
+        (x.key,),
+        before=(0, *_stored(x.image, node.attributes["before"])),
+        after=(0, *_stored(x.image, node.attributes["after"])),
+        value=max(x.format.least, min(x.format.levels, steps)),
+    )
+    lowering.put(node, key)
+
+
+def upsample(lowering: Lowering, node: FloatNode) -> None:
+    """Lower the enlargement of an image by whole factors, each pixel repeated."""
+    x = lowering.places[node.inputs[0]]
+    lowering.put(node, lowering.emit("UPSAMPLE", (x.key,), scales=node.attributes["scales"]))
+
+
+def take(lowering: Lowering, node: FloatNode) -> None:
+    """Lower the choice of constant positions along one axis to GATHER."""
+    x = lowering.places[node.inputs[0]]
+    indices = np.array(node.attributes["indices"], np.int32)
+    axis = IMAGE_AXES[node.attributes["axis"]] if x.image else node.attributes["axis"]
+    key = lowering.emit("GATHER", (x.key, lowering.weight(indices)), axis=axis)
+    lowering.put(node, key)
+
+
+def constant(lowering: Lowering, node: FloatNode) -> None:
+    """Store a tensor of the network as a weight, quantized like any value."""
+    form = lowering.formats[node.name]
+    real = lowering.graph.constants[node.attributes["value"]].astype(np.float64)
+    if real.ndim == 4:
+        real = real.transpose(0, 2, 3, 1)
+    steps = np.clip(np.rint(real / float(form.scale)), form.least, form.levels)
     shape = lowering.shapes[node.name]
-    lowering.put(node, lowering.image(key, shape) if len(shape) == 3 else key)
+    key = lowering.weight(steps.astype(form.dtype.numpy))
+    lowering.places[node.name] = Place(key, shape, form, len(shape) == 3)

@@ -27,6 +27,8 @@ from ai_ops.operators import make_node
 Shape = tuple[int, ...]
 DTYPES = {1: DType.I8, 2: DType.I16, 4: DType.I32}
 
+IMAGE_AXES = {0: 0, 1: 3, 2: 1, 3: 2}
+"""Where the axes of (N, C, H, W) are in (N, H, W, C)."""
 ACCUMULATOR_LIMIT = 2**31 - 1 - BIAS_LIMIT
 WEIGHT_MAGNITUDE = 128
 FEWEST_WIDE_LEVELS = 1024
@@ -154,6 +156,18 @@ class Lowering:
                 )
             )
 
+    def put_plain(self, node: FloatNode, key: str) -> None:
+        """Record a value that lies in the float graph's own element order."""
+        shape = self.shapes[node.name]
+        self.put(node, self.image(key, shape) if len(shape) == 3 else key)
+
+    def reformat(self, place: Place, form: Format) -> str:
+        """Return the key of a value in another format."""
+        if place.format == form:
+            return place.key
+        ratio = place.scale / form.scale
+        return self.rescale(place.key, ratio, form.dtype, (form.least, form.levels))
+
     def clamp(self, node: FloatNode) -> tuple[int, int]:
         """Return the integer bounds of a node's result."""
         form = self.formats[node.name]
@@ -208,7 +222,10 @@ class Lowering:
 
     def plain(self, name: str) -> str:
         """Return the key of a value in the float graph's own element order."""
-        place = self.places[name]
+        return self.plain_key(self.places[name])
+
+    def plain_key(self, place: Place) -> str:
+        """Return the key of a placed value in the float graph's own element order."""
         if not place.image:
             return place.key
         channels, height, width = place.shape

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ai_ops.importers.errors import ImportRefused
-from ai_ops.importers.float_graph import FloatArray, FloatNode
+from ai_ops.importers.float_graph import FloatArray, FloatGraph, FloatNode
+from ai_ops.importers.float_run import OPERATORS
 
 
 class OnnxNode:
@@ -15,8 +17,10 @@ class OnnxNode:
 
     def __init__(self, reader: Reader, proto: Any) -> None:
         self.reader = reader
+        self.proto = proto
         self.operator: str = proto.op_type
         self.arguments = list(proto.input)
+        self.outputs = [str(name) for name in proto.output]
         self.name = str(proto.output[0])
         self.source = f"{proto.op_type} ({proto.name or self.name})"
         self.attributes = {a.name: reader.plain(a) for a in proto.attribute}
@@ -56,6 +60,32 @@ class OnnxNode:
             raise self.refuse("one of its inputs is a constant where a computed tensor is read")
         return str(name)
 
+    def operand(self, index: int, made: list[FloatNode]) -> str:
+        """Return the name of an input that may be stored; then a node for it goes into `made`."""
+        name = self.arguments[index]
+        array = self.reader.constants.get(name)
+        if array is None:
+            return self.value(index)
+        rank = max(
+            self.reader.rank(self, other)
+            for other in self.arguments
+            if other not in self.reader.constants
+        )
+        full = np.asarray(array).reshape((1,) * (rank - array.ndim) + array.shape)
+        if full.shape[0] != 1:
+            raise self.refuse("its constant differs from sample to sample")
+        stored = f"{self.name}.operand{index}"
+        made.append(
+            FloatNode(
+                operator="constant",
+                name=stored,
+                inputs=(),
+                attributes={"value": self.reader.put(stored, full)},
+                source=self.source,
+            )
+        )
+        return stored
+
     def node(
         self, operator: str, inputs: tuple[str, ...] | None = None, **attributes: Any
     ) -> FloatNode:
@@ -72,7 +102,7 @@ class OnnxNode:
 class Reader:
     """The file's constants, shapes and inputs."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, sample_shapes: Mapping[str, tuple[int, ...]] | None) -> None:
         from onnx import numpy_helper, shape_inference
 
         self.constants: dict[str, FloatArray] = {}
@@ -100,8 +130,48 @@ class Reader:
             for entry in [*graph.input, *graph.value_info, *graph.output]
             if entry.type.tensor_type.HasField("shape")
         }
+        self.opset = max(
+            (entry.version for entry in model.opset_import if entry.domain in {"", "ai.onnx"}),
+            default=1,
+        )
+        self.fixed_shapes: dict[str, list[int]] = {}
         first = model.graph.input[0].type.tensor_type.shape.dim if model.graph.input else []
         self.batch = first[0].dim_value if first and first[0].HasField("dim_value") else -1
+
+        if sample_shapes is not None:
+            self._fix(sample_shapes)
+
+    def _fix(self, sample_shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """Take the inputs' sizes from the samples: from here on every shape is known."""
+        shapes = dict(sample_shapes)
+        if len(shapes) == len(self.inputs) == 1:
+            shapes = {self.inputs[0]: next(iter(shapes.values()))}
+        if set(shapes) == set(self.inputs):
+            self.batch = 1
+            self.shapes = self.fixed_shapes
+            for name, shape in shapes.items():
+                self.fixed_shapes[name] = [1, *shape]
+
+    def learn(self, nodes: Sequence[FloatNode]) -> None:
+        """Find the shapes of new nodes' results, by computing them for one sample of zeros.
+
+        Raises
+        ------
+        ImportRefused : shapes that do not fit together
+        """
+        graph = FloatGraph(inputs=(), outputs=(), nodes=(), constants=self.constants)
+        for node in nodes if self.fixed_shapes else ():
+            zeros = [np.zeros(self.fixed_shapes[name], np.float32) for name in node.inputs]
+            try:
+                with np.errstate(all="ignore"):
+                    result = OPERATORS[node.operator](node, graph, *zeros)
+            except (ValueError, IndexError, KeyError) as error:
+                shapes = [tuple(zero.shape[1:]) for zero in zeros]
+                raise ImportRefused(
+                    f"the node {node.source} does not take samples of the shapes {shapes}: check"
+                    " the samples' layout (images are channels first)"
+                ) from error
+            self.fixed_shapes[node.name] = list(result.shape)
 
     def plain(self, attribute: Any) -> Any:
         """Turn an attribute into a Python value."""

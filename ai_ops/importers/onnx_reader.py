@@ -1,101 +1,27 @@
 """Read an ONNX file into a float graph."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ai_ops.importers import onnx_layers, onnx_tensors
 from ai_ops.importers.errors import ExtraMissing, ImportRefused
 from ai_ops.importers.float_graph import FloatArray, FloatGraph, FloatNode
+from ai_ops.importers.onnx_fold import fold
 from ai_ops.importers.onnx_nodes import OnnxNode, Reader
 from ai_ops.importers.onnx_shapes import shape_integers
 from ai_ops.importers.replacements import unsupported
 
 MAXIMUM_BYTES = 2 << 30
 MAXIMUM_NODES = 20_000
-Pads = tuple[int, int, int, int]
+Read = FloatNode | list[FloatNode] | None
 REQUANTIZED = (
     "the file's own quantization of activations was replaced: the ranges are those of the samples"
 )
-
-
-def _pads(node: OnnxNode, kernel: tuple[int, ...]) -> Pads:
-    automatic = node.get("auto_pad", "NOTSET")
-    if automatic in {"SAME_UPPER", "SAME_LOWER"}:
-        sizes = node.reader.shapes.get(node.value(), [-1] * 4)[2:]
-        if -1 in sizes or len(sizes) != 2 or len(kernel) != 2:
-            raise node.refuse("auto_pad needs the size of its input; write the pads out")
-        both = []
-        for size, span, stride, dilation in zip(
-            sizes, kernel, _pair(node, "strides"), _pair(node, "dilations"), strict=True
-        ):
-            steps = -(-size // stride)
-            missing = max(0, (steps - 1) * stride + (span - 1) * dilation + 1 - size)
-            less = missing // 2
-            both.append(
-                (less, missing - less) if automatic == "SAME_UPPER" else (missing - less, less)
-            )
-        return both[0][0], both[1][0], both[0][1], both[1][1]
-    pads = [int(value) for value in node.get("pads", [0, 0, 0, 0])]
-    if len(pads) != 4:
-        raise node.refuse("only two-dimensional windows are read")
-    return pads[0], pads[1], pads[2], pads[3]
-
-
-def _pair(node: OnnxNode, name: str) -> tuple[int, int]:
-    values = node.get(name, [1, 1])
-    if len(values) != 2:
-        raise node.refuse("only two-dimensional windows are read")
-    return int(values[0]), int(values[1])
-
-
-def _conv(node: OnnxNode) -> FloatNode:
-    if node.required(1, "weight").ndim != 4:
-        raise node.refuse("only two-dimensional convolutions are read; use height 1")
-    bias = node.arguments[2] if len(node.arguments) > 2 and node.arguments[2] else None
-    return node.node(
-        "conv",
-        weight=node.arguments[1],
-        bias=bias,
-        strides=_pair(node, "strides"),
-        dilations=_pair(node, "dilations"),
-        pads=_pads(node, node.required(1, "weight").shape[2:]),
-        groups=int(node.get("group", 1)),
-    )
-
-
-def _gemm(node: OnnxNode) -> FloatNode:
-    if node.get("transA", 0):
-        raise node.refuse("its input is transposed")
-    weight = node.required(1, "weight") * np.float32(node.get("alpha", 1.0))
-    weight = weight if node.get("transB", 0) else weight.T
-    bias = None
-    if len(node.arguments) > 2 and node.arguments[2]:
-        beta = np.float32(node.get("beta", 1.0))
-        wide = np.broadcast_to(node.required(2, "bias").reshape(-1), (len(weight),))
-        bias = node.reader.put(node.name, wide * beta)
-    return node.node("dense", weight=node.reader.put(node.name, weight), bias=bias)
-
-
-def _matmul(node: OnnxNode) -> FloatNode:
-    weight = node.required(1, "second factor")
-    if weight.ndim != 2:
-        raise node.refuse("only a matrix of weights is read as its second factor")
-    return node.node("dense", weight=node.reader.put(node.name, weight.T), bias=None)
-
-
-def _batch_norm(node: OnnxNode) -> FloatNode:
-    scale, bias, mean, variance = (node.required(i, "statistics") for i in range(1, 5))
-    factor = scale / np.sqrt(variance.astype(np.float64) + node.get("epsilon", 1e-5))
-    put = node.reader.put
-    return node.node(
-        "affine",
-        scale=put(node.name, factor),
-        shift=put(node.name, bias - mean * factor),
-        rank=node.reader.rank(node, node.value()),
-    )
 
 
 def _clip(node: OnnxNode) -> FloatNode:
@@ -111,47 +37,24 @@ def _clip(node: OnnxNode) -> FloatNode:
     )
 
 
-def _max_pool(node: OnnxNode) -> FloatNode:
-    if _pair(node, "dilations") != (1, 1):
-        raise node.refuse("a dilated pool is not read")
-    return node.node(
-        "max_pool",
-        kernel=_pair(node, "kernel_shape"),
-        strides=_pair(node, "strides"),
-        pads=_pads(node, _pair(node, "kernel_shape")),
-        ceil_mode=bool(node.get("ceil_mode", 0)),
-    )
-
-
-def _average_pool(node: OnnxNode) -> FloatNode:
-    if node.get("ceil_mode", 0) or any(value != 1 for value in node.get("dilations", [])):
-        raise node.refuse("average pools are read without ceil_mode and dilations")
-    return node.node(
-        "average_pool",
-        kernel=_pair(node, "kernel_shape"),
-        strides=_pair(node, "strides"),
-        pads=_pads(node, _pair(node, "kernel_shape")),
-        count_pads=bool(node.get("count_include_pad", 0)),
-    )
-
-
-def _mean(node: OnnxNode) -> FloatNode:
-    axes = node.integers(1, "axes")
-    rank = node.reader.rank(node, node.value())
-    if rank != 4 or sorted(axis % 4 for axis in axes or []) != [2, 3]:
-        raise node.refuse("a mean is read only over height and width of an image")
-    return node.node("global_average", keep=bool(node.get("keepdims", 1)))
-
-
-def _affine(node: OnnxNode, value: str, scale: Any, shift: Any) -> FloatNode:
+def _affine(node: OnnxNode, value: str, scale: Any, shift: Any) -> FloatNode | None:
+    """Return an affine map of channels, or None when a constant varies along another axis."""
     rank = node.reader.rank(node, value)
-    names = []
+    arrays = []
     for array in (np.asarray(scale), np.asarray(shift)):
         full = array.reshape((1,) * (rank - array.ndim) + array.shape)
         if any(size != 1 for axis, size in enumerate(full.shape) if axis != 1):
-            raise node.refuse("its constant varies along an axis other than the channels")
-        names.append(node.reader.put(node.name, full.reshape(-1)))
-    return node.node("affine", (value,), scale=names[0], shift=names[1], rank=rank)
+            return None
+        arrays.append(full.reshape(-1))
+    first, second = (node.reader.put(node.name, array) for array in arrays)
+    return node.node("affine", (value,), scale=first, shift=second, rank=rank)
+
+
+def _computed(node: OnnxNode, operator: str) -> list[FloatNode]:
+    """Read an operation on two tensors, of which one may be stored."""
+    made: list[FloatNode] = []
+    inputs = (node.operand(0, made), node.operand(1, made))
+    return [*made, node.node(operator, inputs)]
 
 
 def _bias(node: OnnxNode, value: str, bias: FloatArray) -> FloatNode | None:
@@ -167,53 +70,56 @@ def _bias(node: OnnxNode, value: str, bias: FloatArray) -> FloatNode | None:
     return node.node("dense", maker.inputs, **attributes)
 
 
-def _add(sign: float) -> Callable[[OnnxNode], FloatNode]:
-    def read(node: OnnxNode) -> FloatNode:
+def _add(sign: float) -> Callable[[OnnxNode], Read]:
+    def read(node: OnnxNode) -> Read:
         first, second = node.constant(0), node.constant(1)
+        found = None
         if second is not None:
-            dense = _bias(node, node.value(0), sign * second) if second.ndim else None
-            return dense or _affine(node, node.value(0), 1.0, sign * second)
-        if first is not None:
-            dense = _bias(node, node.value(1), first) if first.ndim and sign > 0 else None
-            return dense or _affine(node, node.value(1), sign, first)
-        if sign < 0:
-            raise node.refuse("only the sum of two tensors is read; negate a layer's weights")
-        return node.node("add", (node.value(0), node.value(1)))
+            found = _bias(node, node.value(0), sign * second) if second.ndim else None
+            found = found or _affine(node, node.value(0), 1.0, sign * second)
+        elif first is not None:
+            found = _bias(node, node.value(1), first) if first.ndim and sign > 0 else None
+            found = found or _affine(node, node.value(1), sign, first)
+        return found or _computed(node, "add" if sign > 0 else "subtract")
 
     return read
 
 
-def _multiply(node: OnnxNode) -> FloatNode:
+def _multiply(node: OnnxNode) -> Read:
     for constant, value in ((1, 0), (0, 1)):
         factor = node.constant(constant)
         if factor is not None:
-            return _affine(node, node.value(value), factor, 0.0)
+            found = _affine(node, node.value(value), factor, 0.0)
+            return found or _computed(node, "multiply")
     return node.node("multiply", (node.value(0), node.value(1)))
 
 
-def _divide(node: OnnxNode) -> FloatNode:
-    return _affine(node, node.value(), 1 / node.required(1, "divisor"), 0.0)
+def _divide(node: OnnxNode) -> Read:
+    first = node.constant(0)
+    if first is not None and first.size == 1:  # a number divided by a tensor
+        inner = replace(
+            node.node("unary", (node.value(1),), function="reciprocal", parameter=0.0),
+            name=f"{node.name}.reciprocal",
+        )
+        number = node.reader.put(node.name, first.reshape(-1))
+        shift = node.reader.put(node.name, np.zeros(1))
+        rank = node.reader.rank(node, node.value(1))
+        return [inner, node.node("affine", (inner.name,), scale=number, shift=shift, rank=rank)]
+    inverse = 1 / node.required(1, "divisor")
+    found = _affine(node, node.value(), inverse, 0.0)
+    if found is None:
+        node.reader.constants[f"{node.name}.inverse"] = inverse
+        node.arguments[1] = f"{node.name}.inverse"
+    return found or _computed(node, "multiply")
 
 
-def _flatten(node: OnnxNode) -> FloatNode:
-    if node.get("axis", 1) != 1:
-        raise node.refuse("it mixes the sample axis with another; flatten from axis 1")
-    return node.node("reshape", shape=(-1,))
+def _extreme(operator: str) -> Callable[[OnnxNode], Read]:
+    def read(node: OnnxNode) -> Read:
+        if len(node.arguments) != 2:
+            raise node.refuse("only two tensors are read; chain them")
+        return _computed(node, operator)
 
-
-def _reshape(node: OnnxNode) -> FloatNode:
-    shape = node.reader.integers.get(node.arguments[1])
-    if shape is None:
-        shape = [int(size) for size in node.required(1, "shape")]
-    rest = tuple(shape[1:])
-    first_is_batch = shape[0] in {0, node.reader.batch} or (shape[0] == -1 and -1 not in rest)
-    if not first_is_batch or rest.count(-1) > 1:
-        raise node.refuse("it mixes the sample axis with another; keep axis 0 apart")
-    return node.node("reshape", shape=rest)
-
-
-def _resize_rank(node: OnnxNode) -> FloatNode:
-    return node.node("reshape", shape=node.reader.sample_shape(node))
+    return read
 
 
 def _power(node: OnnxNode) -> FloatNode:
@@ -254,31 +160,6 @@ def _quantize(node: OnnxNode) -> FloatNode | None:
     return None
 
 
-def _transpose(node: OnnxNode) -> FloatNode:
-    axes = [int(axis) for axis in node.get("perm", [])]
-    if not axes or axes[0] != 0:
-        raise node.refuse("it moves the sample axis")
-    return node.node("transpose", axes=tuple(axes[1:]))
-
-
-def _concat(node: OnnxNode) -> FloatNode:
-    values = tuple(node.value(index) for index in range(len(node.arguments)))
-    axis = int(node.get("axis")) % node.reader.rank(node, values[0])
-    if axis == 0:
-        raise node.refuse("it joins samples")
-    return node.node("concat", values, axis=axis)
-
-
-def _pad(node: OnnxNode) -> FloatNode:
-    pads = node.integers(1, "pads") or []
-    value = node.constant(2)
-    fill = node.get("value", 0.0) if value is None else float(value)
-    outside = len(pads) != 8 or min(pads) < 0 or any(pads[i] for i in (0, 1, 4, 5))
-    if outside or fill != 0 or node.get("mode", "constant") != "constant":
-        raise node.refuse("only zero padding of height and width is read")
-    return node.node("pad", pads=(pads[2], pads[3], pads[6], pads[7]))
-
-
 def _softmax(logarithm: bool) -> Callable[[OnnxNode], FloatNode]:
     return lambda node: node.node("softmax", axis=int(node.get("axis", -1)), logarithm=logarithm)
 
@@ -294,34 +175,61 @@ def _gelu(node: OnnxNode) -> FloatNode:
     return node.node("unary", function="gelu_tanh" if tanh else "gelu", parameter=0.0)
 
 
-def _hard_sigmoid(node: OnnxNode) -> FloatNode:
-    if abs(node.get("alpha", 0.2) - 1 / 6) > 1e-6 or node.get("beta", 0.5) != 0.5:
-        raise node.refuse("only the slope 1/6 and offset 0.5 are read")
-    return node.node("unary", function="hardsigmoid", parameter=0.0)
+def _hard_sigmoid(node: OnnxNode) -> list[FloatNode]:
+    rank = node.reader.rank(node, node.value())
+    slope, offset = (
+        node.reader.put(node.name, np.array([node.get(name, default)]))
+        for name, default in (("alpha", 0.2), ("beta", 0.5))
+    )
+    line = replace(
+        node.node("affine", scale=slope, shift=offset, rank=rank), name=f"{node.name}.line"
+    )
+    return [line, node.node("clamp", (line.name,), low=0.0, high=1.0)]
 
 
-OPERATORS: dict[str, Callable[[OnnxNode], FloatNode | None]] = {
-    "Conv": _conv,
-    "Gemm": _gemm,
-    "MatMul": _matmul,
-    "BatchNormalization": _batch_norm,
+def _prelu(node: OnnxNode) -> FloatNode:
+    slope = node.required(1, "slope")
+    if slope.size != 1:
+        raise node.refuse("only one slope for all channels is read")
+    return node.node("unary", function="leaky_relu", parameter=float(slope.reshape(-1)[0]))
+
+
+OPERATORS: dict[str, Callable[[OnnxNode], Read]] = {
+    "Conv": onnx_layers.conv,
+    "Gemm": onnx_layers.gemm,
+    "MatMul": onnx_layers.matmul,
+    "BatchNormalization": onnx_layers.batch_norm,
     "Relu": lambda node: node.node("clamp", low=0.0, high=math.inf),
     "Clip": _clip,
-    "MaxPool": _max_pool,
-    "AveragePool": _average_pool,
+    "MaxPool": onnx_layers.max_pool,
+    "AveragePool": onnx_layers.average_pool,
     "GlobalAveragePool": lambda node: node.node("global_average", keep=True),
-    "ReduceMean": _mean,
+    "ReduceMean": onnx_tensors.reduce("mean"),
+    "ReduceSum": onnx_tensors.reduce("sum"),
+    "ReduceMax": onnx_tensors.reduce("max"),
+    "ReduceMin": onnx_tensors.reduce("min"),
+    "ArgMax": onnx_tensors.argmax,
+    "ConvTranspose": onnx_layers.conv_transpose,
+    "LayerNormalization": onnx_layers.layer_norm,
+    "Max": _extreme("maximum"),
+    "Min": _extreme("minimum"),
     "Add": _add(1.0),
     "Sub": _add(-1.0),
     "Mul": _multiply,
     "Div": _divide,
-    "Flatten": _flatten,
-    "Reshape": _reshape,
-    "Squeeze": _resize_rank,
-    "Unsqueeze": _resize_rank,
-    "Transpose": _transpose,
-    "Concat": _concat,
-    "Pad": _pad,
+    "Flatten": onnx_tensors.flatten,
+    "Reshape": onnx_tensors.reshape,
+    "Squeeze": onnx_tensors.change_rank,
+    "Unsqueeze": onnx_tensors.change_rank,
+    "Transpose": onnx_tensors.transpose,
+    "Concat": onnx_tensors.concat,
+    "Pad": onnx_tensors.pad,
+    "Split": onnx_tensors.split,
+    "Slice": onnx_tensors.slice_,
+    "Gather": onnx_tensors.gather,
+    "Resize": onnx_tensors.resize,
+    "Upsample": onnx_tensors.resize,
+    "Expand": onnx_tensors.expand,
     "Softmax": _softmax(logarithm=False),
     "LogSoftmax": _softmax(logarithm=True),
     "Sigmoid": _unary("sigmoid"),
@@ -329,6 +237,7 @@ OPERATORS: dict[str, Callable[[OnnxNode], FloatNode | None]] = {
     "Gelu": _gelu,
     "HardSwish": _unary("hardswish"),
     "HardSigmoid": _hard_sigmoid,
+    "PRelu": _prelu,
     "LeakyRelu": _unary("leaky_relu", 0.01),
     "Elu": _unary("elu", 1.0),
     "Softplus": _unary("softplus"),
@@ -344,12 +253,17 @@ OPERATORS: dict[str, Callable[[OnnxNode], FloatNode | None]] = {
     "QuantizeLinear": _quantize,
     "DequantizeLinear": _quantize,
     "Identity": lambda node: node.node("identity"),
+    "Cast": lambda node: node.node("identity"),
     "Dropout": lambda node: node.node("identity"),
 }
 
 
-def read_onnx(path: Path) -> FloatGraph:
+def read_onnx(path: Path, sample_shapes: Mapping[str, tuple[int, ...]] | None = None) -> FloatGraph:
     """Read an ONNX file.
+
+    Parameters
+    ----------
+    sample_shapes : shape of one sample of each input; fixes the sizes that the file leaves open
 
     Raises
     ------
@@ -371,21 +285,38 @@ def read_onnx(path: Path) -> FloatGraph:
         raise ImportRefused(
             f"{path} holds {len(model.graph.node)} nodes; 1 to {MAXIMUM_NODES} are read"
         )
-    reader = Reader(model)
+    reader = Reader(model, sample_shapes)
     for proto in model.graph.node:
         node = OnnxNode(reader, proto)
-        if proto.op_type == "Constant" and isinstance(node.get("value"), np.ndarray):
-            reader.constants[node.name] = node.get("value")
+        if proto.op_type == "Constant":
+            reader.constants[node.name] = _constant(node)
+        elif (folded := fold(node)) is not None:
+            reader.constants.update(folded)
         elif (integers := shape_integers(node)) is not None:
             reader.integers[node.name] = integers
         elif proto.op_type not in OPERATORS or proto.domain not in {"", "ai.onnx"}:
             raise unsupported(node.source, proto.op_type)
         elif (read := OPERATORS[proto.op_type](node)) is not None:
-            reader.nodes[read.name] = read
+            made = read if isinstance(read, list) else [read]
+            reader.learn(made)
+            reader.nodes.update({each.name: each for each in made})
     return FloatGraph(
         inputs=tuple(reader.inputs),
         outputs=tuple(reader.outputs),
         nodes=tuple(reader.nodes.values()),
-        constants={name: np.asarray(a, np.float32) for name, a in reader.constants.items()},
+        constants={
+            name: np.asarray(array, np.float32)
+            for name, array in reader.constants.items()
+            if array.dtype.kind in "fiub"
+        },
         notes=(REQUANTIZED,) if reader.requantizes else (),
     )
+
+
+def _constant(node: OnnxNode) -> FloatArray:
+    """Return what a Constant node holds, in whichever attribute."""
+    (value,) = node.attributes.values()
+    if isinstance(value, np.ndarray):
+        return value
+    array = np.asarray(value)
+    return array.astype(np.int64 if array.dtype.kind == "i" else np.float32)

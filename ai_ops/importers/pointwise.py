@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from ai_ops.importers.float_graph import FloatGraph, FloatNode
 
 UNARY = frozenset({"unary", "clamp", "affine"})
-BINARY = frozenset({"add", "multiply"})
+BINARY = frozenset({"add", "subtract", "multiply", "maximum", "minimum"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

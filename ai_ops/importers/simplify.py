@@ -12,22 +12,18 @@ from dataclasses import replace
 
 import numpy as np
 
-from ai_ops.importers.errors import ImportRefused
 from ai_ops.importers.float_graph import FloatArray, FloatGraph, FloatNode, renamed
 from ai_ops.importers.pointwise import join_pointwise
 
 # Operators whose result is computed in wide integers and clamped once, so a clamp costs nothing.
-FUSES_CLAMP = frozenset({"conv", "dense", "affine", "add", "multiply"})
+FUSES_CLAMP = frozenset(
+    {"conv", "dense", "affine", "add", "subtract", "multiply", "conv_transpose", "matmul"}
+)
 MONOTONE = frozenset({"max_pool", "reshape", "transpose"})
 
 
 def simplify(graph: FloatGraph) -> FloatGraph:
-    """Apply all passes.
-
-    Raises
-    ------
-    ImportRefused : a softmax whose result is used inside the network
-    """
+    """Apply all passes."""
     for rewrite in (
         drop_identities,
         drop_trailing_softmax,
@@ -61,20 +57,20 @@ def _remove(graph: FloatGraph, unwanted: Callable[[FloatNode], bool]) -> FloatGr
 
 
 def drop_trailing_softmax(graph: FloatGraph) -> FloatGraph:
-    """Remove a softmax that only makes an output; refuse one inside the network."""
-    softmaxes = [node for node in graph.nodes if node.operator == "softmax"]
-    for node in softmaxes:
-        if graph.consumers(node.name) or node.name not in graph.outputs:
-            raise ImportRefused(
-                f"the node {node.source} is a softmax inside the network, which is not supported"
-                " yet: only a softmax at the very end is, where it is left out"
-            )
+    """Remove a softmax that only makes an output: the scores before it have the same order."""
+    trailing = {
+        node.name: node
+        for node in graph.nodes
+        if node.operator == "softmax"
+        and node.name in graph.outputs
+        and not graph.consumers(node.name)
+    }
     notes = tuple(
         f"{node.source} was left out: the output holds the scores before it, in the same order"
-        for node in softmaxes
+        for node in trailing.values()
     )
     graph = replace(graph, notes=graph.notes + notes)
-    return _remove(graph, lambda node: node.operator == "softmax")
+    return _remove(graph, lambda node: node.name in trailing)
 
 
 def shrink_affine(graph: FloatGraph) -> FloatGraph:
@@ -126,7 +122,7 @@ def _takes(before: FloatNode, affine: FloatNode, constants: Mapping[str, FloatAr
         # Of a rank-3 tensor, axis 1 is not the one that a dense layer makes.
         sizes = {constants[affine.attributes[part]].size for part in ("scale", "shift")}
         return affine.attributes["rank"] == 2 or sizes == {1}
-    return before.operator in {"conv", "affine"}
+    return before.operator in {"conv", "conv_transpose", "affine"}
 
 
 def _folded(before: FloatNode, affine: FloatNode, constants: dict[str, FloatArray]) -> FloatNode:
@@ -179,25 +175,26 @@ def _single(node: FloatNode, names: dict[str, str], shared: set[str]) -> bool:
 
 
 def fold_pads(graph: FloatGraph) -> FloatGraph:
-    """Move zero padding into the convolution that reads it."""
+    """Move zero padding of height and width into the convolutions that read it."""
     nodes: dict[str, FloatNode] = {}
     for node in graph.nodes:
-        maker = nodes.get(node.inputs[0])
-        if maker is not None and maker.operator == "pad":
-            if node.operator != "conv":
-                raise ImportRefused(
-                    f"the node {maker.source} pads for {node.source}: padding is only supported"
-                    " before a convolution; use the layer's own padding"
-                )
-            pads = tuple(
-                a + b
-                for a, b in zip(maker.attributes["pads"], node.attributes["pads"], strict=True)
-            )
-            attributes = {**node.attributes, "pads": pads}
-            nodes[node.name] = replace(node, inputs=maker.inputs, attributes=attributes)
-        else:
+        maker = nodes.get(node.inputs[0]) if node.inputs else None
+        if maker is None or node.operator != "conv" or not _pads_image(maker):
             nodes[node.name] = node
+            continue
+        before, after = maker.attributes["before"], maker.attributes["after"]
+        added = (before[1], before[2], after[1], after[2])
+        pads = tuple(a + b for a, b in zip(added, node.attributes["pads"], strict=True))
+        attributes = {**node.attributes, "pads": pads}
+        nodes[node.name] = replace(node, inputs=maker.inputs, attributes=attributes)
     return drop_unused(graph.with_nodes(nodes.values()))
+
+
+def _pads_image(node: FloatNode) -> bool:
+    if node.operator != "pad" or node.attributes["value"] != 0:
+        return False
+    before, after = node.attributes["before"], node.attributes["after"]
+    return len(before) == 3 and before[0] == after[0] == 0
 
 
 def drop_unused(graph: FloatGraph) -> FloatGraph:
