@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from ai_ops.dtype import DType
 from ai_ops.importers.calibrate import Range
-from ai_ops.importers.float_graph import FloatGraph
+from ai_ops.importers.float_graph import FloatGraph, FloatNode
 from ai_ops.importers.scales import LEVELS, UNSIGNED_LEVELS, WIDE_LEVELS, scale_for
 
 
@@ -90,9 +90,12 @@ def choose_formats(
     root = _groups(graph)
     wanted = _wide_values(graph, output_bits, residual_bits)
     wide_roots = {root[name] for name in wanted}
+    # A softmax divides one whole, so its largest integer is 1 on any samples.
+    shares = {node.name for node in graph.nodes if node.operator == "softmax"}
     largest: dict[str, float] = {}
     for name, group in root.items():
         size = ranges[name].maximum if group in wide_roots else ranges[name].clipped
+        size = 1.0 if name in shares else size
         largest[group] = max(largest.get(group, 0.0), size)
     positive = _never_negative(graph)
     unsigned = dict.fromkeys(largest, True)
@@ -126,6 +129,12 @@ def _never_negative(graph: FloatGraph) -> set[str]:
     return found
 
 
+def keeps_format(node: FloatNode) -> bool:
+    """Tell whether a node's result has its input's format."""
+    extreme = node.operator == "reduce" and node.attributes["function"] in {"max", "min"}
+    return node.operator in KEEPS_SCALE or extreme
+
+
 def _groups(graph: FloatGraph) -> dict[str, str]:
     """Return for each value the first value whose format it shares."""
     group = {name: name for name in [*graph.inputs, *(node.name for node in graph.nodes)]}
@@ -136,7 +145,7 @@ def _groups(graph: FloatGraph) -> dict[str, str]:
         return name
 
     for node in graph.nodes:
-        for name in node.inputs if node.operator in KEEPS_SCALE else ():
+        for name in node.inputs if keeps_format(node) else ():
             group[root(node.name)] = root(name)
     for node in graph.nodes:
         for name in node.inputs if node.operator in JOINS else ():
@@ -156,7 +165,7 @@ def residual_streams(graph: FloatGraph) -> set[str]:
         found.add(node.name)
         for name in node.inputs:
             maker = nodes.get(name)
-            while maker is not None and maker.operator in KEEPS_SCALE:
+            while maker is not None and keeps_format(maker):
                 maker = nodes.get(maker.inputs[0])
             if maker is not None and maker.operator in LINEAR and maker.clamp is None:
                 found.add(maker.name)

@@ -7,21 +7,19 @@ REPLACEMENTS: tuple[tuple[tuple[str, ...], str], ...] = (
     (
         ("lstm", "gru", "rnn"),
         (
-            "recurrent layers need the next operator set; use a convolution or dense layers over a"
-            " fixed window"
+            "write the steps out over a fixed length with dense layers, sigmoid and tanh, or use a"
+            " convolution over a fixed window"
         ),
     ),
     (
-        ("attention", "layernorm", "groupnorm", "instancenorm", "rmsnorm", "einsum", "bmm"),
-        (
-            "use BatchNorm in place of the normalization, and convolutions or dense layers in place"
-            " of attention"
-        ),
+        ("groupnorm", "instancenorm", "rmsnorm"),
+        "use BatchNorm, or LayerNorm over the last axis, in place of the normalization",
     ),
-    (("embedding", "gather", "indexselect", "onehot"), "feed the embedded vectors as the input"),
+    (("attention", "einsum"), "write it as MatMul, Softmax and MatMul, without a mask"),
+    (("embedding", "indexselect", "onehot"), "feed the embedded vectors as the input"),
     (
-        ("transpose2d", "convtranspose", "upsample", "resize", "interpolate"),
-        "use a layer that does not enlarge the image",
+        ("upsample", "resize", "interpolate"),
+        "enlarge to nearest pixels by whole factors, or use a transposed convolution",
     ),
     (
         ("conv1d", "conv3d", "maxpool1d", "maxpool3d", "avgpool1d", "avgpool3d"),
@@ -32,7 +30,7 @@ REPLACEMENTS: tuple[tuple[tuple[str, ...], str], ...] = (
         "use ReLU, LeakyReLU, ELU, Sigmoid, Tanh, GELU, SiLU or Hardswish",
     ),
     (
-        ("argmax", "topk", "sort", "nonzero", "nms"),
+        ("topk", "sort", "nonzero", "nms", "nonmaxsuppression"),
         "end the network before it and choose from the scores in the contract",
     ),
     (("rand", "bernoulli", "multinomial", "normal"), "remove it: an inference has no randomness"),

@@ -21,7 +21,12 @@ class Call:
         self.arguments = {entry["name"]: _plain(entry["arg"]) for entry in node["inputs"]}
         first = node["outputs"][0] if node["outputs"] else {}
         names = _plain(first)
-        self.name: str = names[0] if isinstance(names, list) else str(names)
+        self.names: list[str] = (
+            names
+            if isinstance(names, list)
+            else [str(_plain(output)) for output in node["outputs"]]
+        )
+        self.name: str = self.names[0] if self.names else str(names)
         self.source = f"{self.target} ({self.name})"
 
     def get(self, name: str, default: Any = None) -> Any:
@@ -61,6 +66,27 @@ class Call:
     def refuse(self, reason: str) -> ImportRefused:
         """Make the error that names this node."""
         return ImportRefused(f"the node {self.source} cannot be imported: {reason}")
+
+    def operand(self, name: str, made: list[FloatNode]) -> str:
+        """Return the name of an argument that may be stored; then a node for it goes into `made`."""
+        array = self.constant(name)
+        if array is None:
+            return self.value(name)
+        rank = len(self.reader.shapes[self.name])
+        full = np.asarray(array).reshape((1,) * (rank - array.ndim) + array.shape)
+        if full.shape[0] != 1:
+            raise self.refuse("its constant differs from sample to sample")
+        stored = f"{self.name}.{name}"
+        made.append(
+            FloatNode(
+                operator="constant",
+                name=stored,
+                inputs=(),
+                attributes={"value": self.reader.put(stored, full)},
+                source=self.source,
+            )
+        )
+        return stored
 
     def node(
         self, operator: str, inputs: tuple[str, ...] | None = None, **attributes: Any

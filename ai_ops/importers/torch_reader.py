@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from ai_ops.importers import torch_tensors
 from ai_ops.importers.archive import Archive
-from ai_ops.importers.float_graph import FloatArray, FloatGraph, FloatNode
+from ai_ops.importers.float_graph import FloatGraph, FloatNode
 from ai_ops.importers.replacements import unsupported
 from ai_ops.importers.torch_calls import Call, Reader
+
+Read = FloatNode | list[FloatNode]
 
 
 def _conv(call: Call) -> FloatNode:
@@ -50,8 +53,10 @@ def _addmm(call: Call) -> FloatNode:
 
 
 def _matmul(call: Call) -> FloatNode:
-    other = call.required("mat2" if "mat2" in call.arguments else "other")
-    weight = call.reader.put(call.name, other.T)
+    name = "mat2" if "mat2" in call.arguments else "other"
+    if call.constant(name) is None:
+        return call.node("matmul", (call.value(), call.value(name)))
+    weight = call.reader.put(call.name, call.required(name).T)
     return call.node("dense", (call.value(),), weight=weight, bias=None)
 
 
@@ -129,60 +134,68 @@ def _adaptive_average(call: Call) -> FloatNode:
     )
 
 
-def _mean(call: Call) -> FloatNode:
-    rank = len(call.reader.shapes[call.value()])
-    if rank != 4 or sorted(axis % 4 for axis in call.get("dim") or []) != [2, 3]:
-        raise call.refuse("a mean is read only over height and width of an image")
-    return call.node("global_average", keep=bool(call.get("keepdim", False)))
-
-
-def _arithmetic(sign: float) -> Callable[[Call], FloatNode]:
+def _arithmetic(sign: float) -> Callable[[Call], Read]:
     """Read add (+1) and sub (-1)."""
 
-    def read(call: Call) -> FloatNode:
+    def read(call: Call) -> Read:
         factor = sign * float(call.get("alpha", 1))
-        other = call.constant("other")
+        other, first = call.constant("other"), call.constant("self")
+        found = None
         if other is not None:
-            return _affine(call, call.value(), np.float32(1.0), factor * other)
-        first = call.constant("self")
-        if first is not None:
-            return _affine(call, call.value("other"), np.float32(factor), first)
-        if factor != 1:
-            raise call.refuse("only the sum of two tensors is read; negate a layer's weights")
-        return call.node("add", (call.value(), call.value("other")))
+            found = _affine(call, call.value(), np.float32(1.0), factor * other)
+        elif first is not None:
+            found = _affine(call, call.value("other"), np.float32(factor), first)
+        if found is None and abs(factor) != 1:
+            raise call.refuse("its alpha is not 1; multiply the second tensor first")
+        return found or _computed(call, "add" if factor > 0 else "subtract")
 
     return read
 
 
-def _multiply(call: Call) -> FloatNode:
+def _multiply(call: Call) -> Read:
     for constant, value in (("other", "self"), ("self", "other")):
         factor = call.constant(constant)
         if factor is not None:
-            return _affine(call, call.value(value), factor, np.float32(0.0))
+            found = _affine(call, call.value(value), factor, np.float32(0.0))
+            return found or _computed(call, "multiply")
     return call.node("multiply", (call.value(), call.value("other")))
 
 
-def _divide(call: Call) -> FloatNode:
-    return _affine(call, call.value(), 1 / call.required("other"), np.float32(0.0))
+def _divide(call: Call) -> Read:
+    if isinstance(call.get("other"), str) and call.constant("other") is not None:
+        inverse = f"{call.name}.inverse"
+        call.reader.constants[inverse] = 1 / call.required("other")
+        call.arguments["other"] = inverse
+        return _multiply(call)
+    found = _affine(call, call.value(), 1 / call.required("other"), np.float32(0.0))
+    assert found is not None, "one number varies along no axis"
+    return found
 
 
-def _affine(call: Call, value: str, scale: Any, shift: Any) -> FloatNode:
+def _computed(call: Call, operator: str) -> list[FloatNode]:
+    """Read an operation on two tensors, of which one may be stored."""
+    made: list[FloatNode] = []
+    inputs = (call.operand("self", made), call.operand("other", made))
+    return [*made, call.node(operator, inputs)]
+
+
+def _affine(call: Call, value: str, scale: Any, shift: Any) -> FloatNode | None:
+    """Return an affine map of channels, or None when a constant varies along another axis."""
     shape = call.reader.shapes[value]
-    return call.node(
-        "affine",
-        (value,),
-        scale=call.reader.put(call.name, _per_channel(call, np.asarray(scale), shape)),
-        shift=call.reader.put(call.name, _per_channel(call, np.asarray(shift), shape)),
-        rank=len(shape),
-    )
+    arrays = []
+    for array in (np.asarray(scale), np.asarray(shift)):
+        full = array.reshape((1,) * (len(shape) - array.ndim) + array.shape)
+        if any(size != 1 for axis, size in enumerate(full.shape) if axis != 1):
+            return None
+        arrays.append(np.broadcast_to(full.reshape(-1), (shape[1],)).astype(np.float32))
+    first, second = (call.reader.put(call.name, array) for array in arrays)
+    return call.node("affine", (value,), scale=first, shift=second, rank=len(shape))
 
 
-def _per_channel(call: Call, array: FloatArray, shape: list[int]) -> FloatArray:
-    """Bring a broadcast constant to one number per channel (axis 1)."""
-    full = array.reshape((1,) * (len(shape) - array.ndim) + array.shape)
-    if any(size != 1 for axis, size in enumerate(full.shape) if axis != 1):
-        raise call.refuse("its constant varies along an axis other than the channels")
-    return np.asarray(np.broadcast_to(full.reshape(-1), (shape[1],)), np.float32)
+def _negate(call: Call) -> FloatNode:
+    found = _affine(call, call.value(), np.float32(-1.0), np.float32(0.0))
+    assert found is not None, "one number varies along no axis"
+    return found
 
 
 def _reshape(call: Call) -> FloatNode:
@@ -210,13 +223,6 @@ def _concat(call: Call) -> FloatNode:
     return call.node("concat", values, axis=axis)
 
 
-def _pad(call: Call) -> FloatNode:
-    pads = [*call.get("pad"), 0, 0, 0, 0][:4]
-    if len(call.get("pad")) > 4 or min(pads) < 0 or float(call.get("value") or 0) != 0:
-        raise call.refuse("only zero padding of height and width is read")
-    return call.node("pad", pads=(pads[2], pads[0], pads[3], pads[1]))
-
-
 def _softmax(logarithm: bool) -> Callable[[Call], FloatNode]:
     return lambda call: call.node("softmax", axis=int(call.get("dim")), logarithm=logarithm)
 
@@ -237,7 +243,7 @@ def _identity(call: Call) -> FloatNode:
     return call.node("identity", (call.value(name),))
 
 
-TARGETS: dict[str, Callable[[Call], FloatNode]] = {
+TARGETS: dict[str, Callable[[Call], Read]] = {
     "conv2d.default": _conv,
     "conv2d.padding": _conv,
     "convolution.default": _conv,
@@ -258,7 +264,25 @@ TARGETS: dict[str, Callable[[Call], FloatNode]] = {
     "max_pool2d_with_indices.default": _max_pool,
     "avg_pool2d.default": _average_pool,
     "adaptive_avg_pool2d.default": _adaptive_average,
-    "mean.dim": _mean,
+    "mean.dim": torch_tensors.reduce("mean"),
+    "sum.dim_IntList": torch_tensors.reduce("sum"),
+    "amax.default": torch_tensors.reduce("max"),
+    "amin.default": torch_tensors.reduce("min"),
+    "argmax.default": torch_tensors.argmax,
+    "conv_transpose2d.input": torch_tensors.conv_transpose,
+    "layer_norm.default": torch_tensors.layer_norm,
+    "scaled_dot_product_attention.default": torch_tensors.attention,
+    "upsample_nearest2d.vec": torch_tensors.upsample,
+    "upsample_nearest2d.default": torch_tensors.upsample,
+    "slice.Tensor": torch_tensors.slice_,
+    "select.int": torch_tensors.select,
+    "unbind.int": torch_tensors.unbind,
+    "split.Tensor": torch_tensors.split,
+    "split_with_sizes.default": torch_tensors.split,
+    "chunk.default": torch_tensors.split,
+    "bmm.default": _matmul,
+    "maximum.default": lambda call: _computed(call, "maximum"),
+    "minimum.default": lambda call: _computed(call, "minimum"),
     "add.Tensor": _arithmetic(1.0),
     "add_.Tensor": _arithmetic(1.0),
     "sub.Tensor": _arithmetic(-1.0),
@@ -273,8 +297,8 @@ TARGETS: dict[str, Callable[[Call], FloatNode]] = {
     "permute.default": _permute,
     "transpose.int": _permute,
     "cat.default": _concat,
-    "constant_pad_nd.default": _pad,
-    "pad.default": _pad,
+    "constant_pad_nd.default": torch_tensors.pad,
+    "pad.default": torch_tensors.pad,
     "softmax.int": _softmax(logarithm=False),
     "_softmax.default": _softmax(logarithm=False),
     "log_softmax.int": _softmax(logarithm=True),
@@ -298,7 +322,7 @@ TARGETS: dict[str, Callable[[Call], FloatNode]] = {
     "abs.default": _unary("abs"),
     "reciprocal.default": _unary("reciprocal"),
     "pow.Tensor_Scalar": _unary("power", "exponent"),
-    "neg.default": lambda call: _affine(call, call.value(), np.float32(-1.0), np.float32(0.0)),
+    "neg.default": _negate,
     "dropout.default": _identity,
     "clone.default": _identity,
     "contiguous.default": _identity,
@@ -322,14 +346,15 @@ def read_torch(path: Path) -> FloatGraph:
     for call in reader.calls:
         if call.get("training", False) or call.get("train", False):
             raise call.refuse("the network was exported in training mode; call model.eval() first")
-    nodes = []
+    nodes: list[FloatNode] = []
     for call in reader.calls:
         target = call.target
         if target in SKIPPED or target.startswith("_operator."):
             continue
         if target not in TARGETS:
             raise unsupported(call.source, target.partition(".")[0])
-        nodes.append(TARGETS[target](call))
+        made = TARGETS[target](call)
+        nodes.extend(made if isinstance(made, list) else [made])
     # The program calls its outputs after the last operation, which tells a reader nothing.
     count = len(reader.outputs)
     return FloatGraph(

@@ -111,6 +111,46 @@ def networks() -> dict[str, tuple[Any, tuple[int, ...]]]:
             out: torch.Tensor = self.dense(y)
             return out
 
+    class Enlarge(nn.Module):  # type: ignore[misc]
+        """An encoder and decoder: halves, transposed convolutions, nearest pixels, padding."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.down = nn.Conv2d(3, 8, 3, 2, 1)
+            self.up = nn.ConvTranspose2d(4, 6, 3, 2, 1, output_padding=1)
+            self.grouped = nn.ConvTranspose2d(4, 6, (2, 3), (2, 1), (0, 1), groups=2)
+            self.mix = nn.Conv2d(12, 5, 3)
+            self.scale = nn.Parameter(torch.rand(1, 5, 8, 11) + 0.5)
+
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            left, right = torch.relu(self.down(image)).chunk(2, 1)
+            left = self.up(left)
+            right = nn.functional.interpolate(self.grouped(right), scale_factor=(1, 2))
+            y = torch.maximum(left, right)
+            y = torch.cat([left - right, y], 1)
+            y = nn.functional.pad(y[:, :, 1:, ::2], (2, 3, 1, 2), value=0.25)
+            return self.mix(y)[:, :, :8] * self.scale
+
+    class Tokens(nn.Module):  # type: ignore[misc]
+        """One block of a transformer over a fixed length, then a mean and a sum."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.last = nn.LayerNorm(12), nn.LayerNorm(12)
+            self.project = nn.Linear(12, 36)
+            self.out = nn.Linear(12, 12)
+            self.positions = nn.Parameter(torch.rand(1, 7, 12) - 0.5)
+            self.wide, self.back = nn.Linear(12, 24), nn.Linear(24, 12)
+
+        def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+            x = tokens + self.positions
+            parts = self.project(self.first(x)).view(-1, 7, 3, 2, 6).unbind(2)
+            query, key, value = (part.transpose(1, 2) for part in parts)
+            y = nn.functional.scaled_dot_product_attention(query, key, value)
+            x = x + self.out(y.transpose(1, 2).reshape(-1, 7, 12))
+            x = x + self.back(nn.functional.gelu(self.wide(self.last(x))))
+            return torch.cat([x.mean(1), x.amax(1) + x[:, -1]], 1)
+
     torch.manual_seed(7)
     found: dict[str, tuple[Any, tuple[int, ...]]] = {
         "flatten": (Flatten(), (3, 8, 11)),
@@ -119,6 +159,8 @@ def networks() -> dict[str, tuple[Any, tuple[int, ...]]]:
         "branches": (Branches(), (2, 12, 13)),
         "perceptron": (Perceptron(), (12,)),
         "pool_first": (PoolFirst(), (2, 6, 8)),
+        "enlarge": (Enlarge(), (3, 9, 16)),
+        "tokens": (Tokens(), (7, 12)),
     }
     for module, _ in found.values():
         for part in module.modules():

@@ -19,7 +19,10 @@ from tests.importers.networks import networks, samples
 torch: Any = pytest.importorskip("torch", reason="the extra `import` is not installed")
 pytest.importorskip("onnx", reason="the extra `import` is not installed")
 
-NAMES = ("flatten", "residual", "mobile", "branches", "perceptron", "pool_first")
+NAMES = (
+    *("flatten", "residual", "mobile", "branches", "perceptron", "pool_first"),
+    *("enlarge", "tokens"),
+)
 
 
 def export_onnx(module: Any, array: NDArray[Any], path: Path, symbolic: bool) -> Path:
