@@ -104,6 +104,9 @@ class ShimQueue:
         if fault:
             raise BackendFault(f"{work.kernel}: {fault.decode()}")
 
+    def wait(self) -> None:
+        self.device.check()
+
     def record(self, work: Sequence[Prepared]) -> Callable[[], None]:
         def replay() -> None:
             self.device.replays += 1

@@ -6,6 +6,7 @@ The fuzz cases of every operator run on it too (tests/fuzz).
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from blake3 import blake3
 
+from ai_ops.backends.gpu import runner
 from ai_ops.backends.gpu.device import NOWHERE, Launch, Place
 from ai_ops.backends.gpu.job import Job, Tensor
 from ai_ops.backends.gpu.lowering import LOWERINGS, ON_THE_HOST
@@ -31,7 +33,7 @@ from ai_ops.validate import DEFAULT_LIMITS, validate
 from tests.ai_ops.random_graphs import UNITS, random_input, random_model
 from tests.fuzz.cases import make_case
 from tests.fuzz.check import difference, expected_of
-from tests.gpu.shim_device import COMPILER, ShimBackend, ShimDevice
+from tests.gpu.shim_device import COMPILER, ShimBackend, ShimDevice, ShimQueue
 
 if COMPILER is None:
     pytest.skip("no C compiler: the kernels' source is not run", allow_module_level=True)
@@ -83,6 +85,7 @@ def test_tiles_are_large_where_there_are_many() -> None:
             outputs=(y,),
             weights={},
             keep=lambda _, make: Place(address=make().size),
+            keep_here=lambda _, make: Place(address=make().size),
         )
         (launch,) = LOWERINGS["GEMM"](job)
         return launch.kernel
@@ -151,8 +154,8 @@ def test_the_least_recently_used_model_goes(backend: ShimBackend) -> None:
     backend.cache.capacity = sum(sizes) - 1
     first, call = loaded[0]
     want = first.run(call.data, call.n)
-    # A second shape of the first model takes room, and the second model is the oldest.
-    backend.cache.trim(first.runner)
+    # The first model was used last; the second is the oldest.
+    assert backend.cache.trim(first.runner)
     assert backend.cache.bytes == sizes[0] + sizes[2]
     assert loaded[1][0].run(loaded[1][1].data, loaded[1][1].n) is not None
     assert first.run(call.data, call.n) == want
@@ -164,6 +167,69 @@ def test_a_model_larger_than_the_bound_is_a_fault(backend: ShimBackend) -> None:
     backend.cache.capacity = 100
     with pytest.raises(BackendFault, match="100 are allowed"):
         load(model, facts, backend).run(calls[0].data, calls[0].n)
+
+
+def symbolic_model() -> tuple[Any, Any]:
+    for seed in range(1_000):
+        model, facts, _ = drawn(seed)
+        if facts.symbolic:
+            return model, facts
+    raise AssertionError("no symbolic model among 1,000")
+
+
+def test_many_shapes_of_one_model_keep_a_bounded_number_of_plans(
+    monkeypatch: pytest.MonkeyPatch, backend: ShimBackend
+) -> None:
+    monkeypatch.setattr(runner, "MOST_IDLE", 2)
+    model, facts = symbolic_model()
+    loaded = load(model, facts, backend)
+    expected = load(model, facts, ReferenceBackend())
+    random = Random(1)
+    sizes = []
+    for n in (1, 2, 3, 1, 2, 3):
+        data = random_input(model, n, random)
+        assert loaded.run(data, n) == expected.run(data, n)
+        sizes.append(backend.cache.bytes)
+    assert sizes[4] == sizes[1]  # n = 1 and 2 again: what n = 3 took is given back
+    # And where only one shape fits, the others go.
+    backend.cache.capacity = sizes[1] - 1
+    for n in (1, 2, 3):
+        data = random_input(model, n, random)
+        assert loaded.run(data, n) == expected.run(data, n)
+        assert backend.cache.bytes <= backend.cache.capacity
+
+
+def test_threads_share_a_model(backend: ShimBackend) -> None:
+    model, facts, calls = drawn(6)
+    expected = load(model, facts, ReferenceBackend()).run_batch(calls)
+    loaded = load(model, facts, backend)
+
+    def work(at: int) -> bool:
+        call = calls[at % len(calls)]
+        return loaded.run(call.data, call.n) == expected[at % len(calls)]
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(work, range(40)))
+
+
+def test_a_lost_device_is_a_fault_and_leaves_nothing_counted(
+    backend: ShimBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, facts, calls = drawn(7)
+    loaded = load(model, facts, backend)
+    want = loaded.run(calls[0].data, calls[0].n)
+    before = backend.cache.bytes
+
+    def lost(*_: object) -> None:
+        raise RuntimeError("the card fell off the bus")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ShimQueue, "launch", lost)
+        with pytest.raises(BackendFault, match="fell off"):
+            loaded.run(calls[0].data, calls[0].n)
+    assert backend.cache.bytes < before
+    assert loaded.run(calls[0].data, calls[0].n) == want
+    assert backend.cache.bytes == before
 
 
 def test_a_run_can_be_cancelled(backend: ShimBackend) -> None:

@@ -115,10 +115,12 @@ class SingleNode:
             outputs=tuple(tensors[count:]),
             weights=self.weights,
             keep=self.resident.keep,
+            keep_here=Resident(self.device).keep,
             tile=self.tile,
         )
         work = prepared([*LOWERINGS[self.node.operator](job)], memory.size)
         return Placed(
+            job=job,
             memory=memory,
             queue=queue,
             work=tuple(action for action in work if isinstance(action, Prepared)),
@@ -130,6 +132,7 @@ class SingleNode:
 class Placed:
     """A node whose inputs are on the device; it may be launched again and again."""
 
+    job: Job  # holds the constants
     memory: Memory
     queue: Queue
     work: tuple[Prepared, ...]
@@ -142,7 +145,7 @@ class Placed:
 
     def wait(self) -> None:
         """Wait until they are done."""
-        self.queue.download(self.memory.address, 1)
+        self.queue.wait()
 
 
 def units_of(values: tuple[Value, ...], arrays: tuple[Array, ...]) -> int:

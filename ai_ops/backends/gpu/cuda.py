@@ -102,6 +102,10 @@ class CupyQueue:
             0,
         )
 
+    def wait(self) -> None:
+        """Wait for the stream."""
+        self._stream.synchronize()
+
     def record(self, work: Sequence[Prepared]) -> Callable[[], None]:
         """Capture the launches as a CUDA graph."""
         self._stream.begin_capture()

@@ -107,6 +107,9 @@ class Queue(Protocol):
     def launch(self, work: Prepared, calls: int) -> None:
         """Queue a kernel for the first `calls` calls of a batch."""
 
+    def wait(self) -> None:
+        """Wait until all that was queued is done."""
+
     def record(self, work: Sequence[Prepared]) -> Callable[[], None]:
         """Turn launches for one call into something that queues them all at once."""
 

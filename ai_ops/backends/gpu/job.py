@@ -48,6 +48,9 @@ class Tensor:
         return self.elements * self.dtype.itemsize
 
 
+Keep = Callable[[str, Callable[[], Array]], Place]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """A node to lower at one n.
@@ -65,6 +68,8 @@ class Job:
     keep : callable
         (label, make) to the place of the array that `make` returns; made once for each model
         and node, so it must not depend on n.
+    keep_here : callable
+        The same for what depends on n.
     """
 
     node: Node
@@ -72,7 +77,8 @@ class Job:
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     weights: Mapping[int, Array]
-    keep: Callable[[str, Callable[[], Array]], Place]
+    keep: Keep
+    keep_here: Keep
     tile: int = 0
 
     def scales(self, channels: int, turned: Array | None = None) -> Place:

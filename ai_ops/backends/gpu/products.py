@@ -152,10 +152,9 @@ def lower_matmul(job: Job) -> list[Launch]:
     strides = (depth, 1, *((depth, 1) if transposed else (1, columns)))
     offsets = (NOWHERE, NOWHERE)
     if batch > 1:
-        shapes = (lead, x.shape, w.shape)
         offsets = (
-            job.keep(f"x offsets {shapes}", lambda: matrix_offsets(x.shape, lead)),
-            job.keep(f"w offsets {shapes}", lambda: matrix_offsets(w.shape, lead)),
+            job.keep_here(f"x of {x.shape}", lambda: matrix_offsets(x.shape, lead)),
+            job.keep_here(f"w of {w.shape}", lambda: matrix_offsets(w.shape, lead)),
         )
     if not x.dtype is w.dtype is DType.I8:
         return [_any_product(job, x, w, (rows, columns, depth), strides, batch, offsets)]

@@ -15,7 +15,6 @@ import numpy as np
 
 from ai_ops.backends.gpu.device import Device, Memory, Place
 from ai_ops.dtype import Array
-from ai_ops.errors import BackendFault
 
 
 class Resident:
@@ -44,16 +43,15 @@ class Resident:
         self.bytes += size
         return self.device.allocate(size)
 
-    def release(self, memory: Memory) -> None:
-        """Stop counting memory that `allocate` returned."""
-        self.bytes -= memory.size
+    def adopt(self, size: int) -> None:
+        """Count bytes that something of this model holds; fewer when `size` is negative."""
+        self.bytes += size
 
     def _brought(self, array: Array) -> Memory:
         data = np.ascontiguousarray(array)
         memory = self.allocate(max(data.nbytes, 1))
         self._queue.upload(memory.address, data.data.cast("B"))
-        # The upload ends before any other queue reads it.
-        self._queue.download(memory.address, 1)
+        self._queue.wait()  # other queues read it
         return memory
 
 
@@ -86,22 +84,14 @@ class Cache:
             self._residents[owner] = resident
         return resident
 
-    def trim(self, owner: object) -> None:
-        """Drop the residents of others until all fit.
-
-        Raises
-        ------
-        BackendFault
-            The owner's alone does not fit; it is dropped too.
-        """
+    def trim(self, owner: object) -> bool:
+        """Drop the residents of others until all fit; returns whether they do."""
         while self.bytes > self.capacity:
             others = [other for other in list(self._residents) if other is not owner]
-            resident = self._residents.pop(others[0] if others else owner, None)
             if not others:
-                size = resident.bytes if resident is not None else 0
-                raise BackendFault(
-                    f"the model takes {size} bytes of the device; {self.capacity} are allowed"
-                )
+                return False
+            self._residents.pop(others[0], None)
+        return True
 
     def drop(self, owner: object) -> None:
         """Forget an owner."""

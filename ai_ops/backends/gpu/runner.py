@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,18 +13,20 @@ from ai_ops.backends.gpu.job import Tensor
 from ai_ops.backends.gpu.resident import Cache, Resident
 from ai_ops.backends.gpu.schedule import DIGEST, HostStep, Layout, Schedule, Scheduler, lay_out
 from ai_ops.dtype import Array
+from ai_ops.errors import BackendFault
 from ai_ops.inference import Call, Cancellation, Inference
 from ai_ops.step_loop import StepLoop, split_input
 
 MOST_CALLS = 64
 """Calls of a batch that share launches."""
-MOST_LANES = 4
-"""Idle lanes that a model keeps for one shape."""
+MOST_IDLE = 8
+"""Lanes that a model keeps while nobody uses them; the least recently used go."""
+MOST_LAYOUTS = 256
 RECORD_AFTER = 2
 """A lane whose n comes again so often is recorded as one graph."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Lane:
     """Memory, launches and a queue that one thread uses at a time."""
 
@@ -34,13 +36,37 @@ class Lane:
     replay: Callable[[], None] | None = None
 
 
-@dataclass(slots=True, kw_only=True)
 class Plans:
-    """What a resident model remembers of its shapes."""
+    """What a resident model remembers of its shapes.
 
-    resident: Resident
-    layouts: dict[int, Layout | None] = field(default_factory=dict)
-    lanes: dict[tuple[int, int], list[Lane]] = field(default_factory=dict)
+    Lanes change hands by single operations of a list, which no other thread can split.
+    """
+
+    def __init__(self, resident: Resident) -> None:
+        self.resident = resident
+        self.layouts: dict[int, Layout | None] = {}
+        self.idle: list[Lane] = []
+
+    def take(self, n: int, capacity: int) -> Lane | None:
+        """Take an idle lane for these calls, the youngest."""
+        for lane in reversed(self.idle.copy()):
+            if (lane.schedule.n, lane.schedule.capacity) == (n, capacity):
+                try:
+                    self.idle.remove(lane)
+                except ValueError:  # another thread was faster
+                    continue
+                return lane
+        return None
+
+    def give(self, lane: Lane) -> None:
+        """Return a lane after use."""
+        self.idle.append(lane)
+        self.shrink(MOST_IDLE)
+
+    def shrink(self, most: int) -> None:
+        """Drop the oldest idle lanes beyond `most`."""
+        while len(self.idle) > most:
+            self.resident.adopt(-self.idle.pop(0).schedule.bytes)
 
 
 class GpuRunner:
@@ -102,14 +128,17 @@ class GpuRunner:
         resident = self._cache.get(self, lambda: Resident(self.device))
         plans = self._plans
         if plans is None or plans.resident is not resident:
-            plans = self._plans = Plans(resident=resident)
+            plans = self._plans = Plans(resident)
         return plans
 
     def _layout(self, n: int) -> Layout | None:
         plans = self._current()
-        if n not in plans.layouts:
-            plans.layouts[n] = lay_out(self.program, n)
-        return plans.layouts[n]
+        if n in plans.layouts:
+            return plans.layouts[n]
+        if len(plans.layouts) >= MOST_LAYOUTS:
+            plans.layouts = {}
+        layout = plans.layouts[n] = lay_out(self.program, n)
+        return layout
 
     def _run_group(
         self,
@@ -120,23 +149,36 @@ class GpuRunner:
     ) -> list[Inference]:
         plans = self._current()
         capacity = 1 << (len(inputs) - 1).bit_length()
-        free = plans.lanes.setdefault((n, capacity), [])
-        try:
-            lane = free.pop()
-        except IndexError:
+        lane = plans.take(n, capacity)
+        if lane is None:
             schedule = self._scheduler.make(plans.resident, layout, n, capacity)
+            plans.resident.adopt(schedule.bytes)
             lane = Lane(schedule=schedule, queue=self.device.queue())
-            self._cache.trim(self)
-        for at, data in enumerate(inputs):
-            self._bring(lane, data, n, at)
-        self._work(lane, len(inputs), cancellation)
-        results = [self._result(lane, n, at) for at in range(len(inputs))]
-        # A lane that failed on the way is not used again.
-        if len(free) < MOST_LANES:
-            free.append(lane)
-        else:
-            plans.resident.release(lane.schedule.memory)
+            self._make_room(plans)
+        try:
+            for at, data in enumerate(inputs):
+                self._bring(lane, data, n, at)
+            self._work(lane, len(inputs), cancellation)
+            results = [self._result(lane, n, at) for at in range(len(inputs))]
+        except BaseException:
+            # Not used again; and its memory may not be another's while kernels still write to it.
+            plans.resident.adopt(-lane.schedule.bytes)
+            lane.queue.wait()
+            raise
+        plans.give(lane)
         return results
+
+    def _make_room(self, plans: Plans) -> None:
+        """Let other models go, then idle lanes of this one, until the bound is kept."""
+        if self._cache.trim(self):
+            return
+        plans.shrink(0)
+        if not self._cache.trim(self):
+            self._cache.drop(self)
+            raise BackendFault(
+                f"the model takes {plans.resident.bytes} bytes of the device; "
+                f"{self._cache.capacity} are allowed"
+            )
 
     def _bring(self, lane: Lane, data: bytes, n: int, call: int) -> None:
         layout = lane.schedule.layout

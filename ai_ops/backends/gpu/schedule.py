@@ -75,7 +75,13 @@ class Schedule:
     capacity: int
     layout: Layout
     memory: Memory
+    constants: Resident
     actions: tuple[tuple[Action, ...], ...]
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the device that go with it."""
+        return self.constants.bytes
 
     @property
     def recordable(self) -> bool:
@@ -159,16 +165,17 @@ class Scheduler:
         self.lowerings = lowerings
 
     def make(self, resident: Resident, layout: Layout, n: int, capacity: int) -> Schedule:
-        """Make the schedule of up to `capacity` calls."""
-        memory = resident.allocate(layout.stride * capacity)
+        """Make the schedule of up to `capacity` calls; the resident has the model's constants."""
+        here = Resident(resident.device)
+        memory = here.allocate(layout.stride * capacity)
         base = Place(address=memory.address, moving=True)
         headers = headers_of(self.program, n)
         tensors = self._tensors(resident, layout, base, n)
         actions: list[tuple[Action, ...]] = []
         words, table, at = 0, [], 0
-        place = resident.keep(("headers", n), lambda: joined(headers))
+        place = here.keep("headers", lambda: joined(headers))
         for index, step in enumerate(self.program.steps):
-            launches = self._lowered(resident, index, step, tensors)
+            launches = self._lowered(resident, here, index, step, tensors)
             chunks = chunks_of(self.program, step, n, headers[index])
             outputs = [tensors[value] for value in step.outputs]
             hashing = hash_step(
@@ -178,7 +185,7 @@ class Scheduler:
             table.append((words, chunks))
             words += chunks * DIGEST // 4
             at += up(len(headers[index]), 4)
-        ends = resident.keep(("chunks", n), lambda: np.array(table, np.int32))
+        ends = here.keep("chunks", lambda: np.array(table, np.int32))
         last = Launch(
             kernel="hash_parents",
             blocks=len(table),
@@ -188,7 +195,12 @@ class Scheduler:
         )
         actions.append(prepared([last], layout.stride))
         return Schedule(
-            n=n, capacity=capacity, layout=layout, memory=memory, actions=tuple(actions)
+            n=n,
+            capacity=capacity,
+            layout=layout,
+            memory=memory,
+            constants=here,
+            actions=tuple(actions),
         )
 
     def _tensors(self, resident: Resident, layout: Layout, base: Place, n: int) -> list[Tensor]:
@@ -211,7 +223,12 @@ class Scheduler:
         return tensors
 
     def _lowered(
-        self, resident: Resident, index: int, step: ProgramStep, tensors: list[Tensor]
+        self,
+        resident: Resident,
+        here: Resident,
+        index: int,
+        step: ProgramStep,
+        tensors: list[Tensor],
     ) -> list[Launch | HostStep]:
         inputs = tuple(tensors[value] for value in step.node.inputs)
         outputs = tuple(tensors[value] for value in step.outputs)
@@ -230,6 +247,7 @@ class Scheduler:
             outputs=outputs,
             weights=weights,
             keep=lambda label, make: resident.keep((index, label), make),
+            keep_here=lambda label, make: here.keep((index, label), make),
             tile=self.tile,
         )
         return [*lowering(job)]
