@@ -38,7 +38,7 @@ from tests.gpu.shim_device import COMPILER, ShimBackend, ShimDevice, ShimQueue
 if COMPILER is None:
     pytest.skip("no C compiler: the kernels' source is not run", allow_module_level=True)
 
-MODELS = 2_000 if os.environ.get("ENGRAM_LONG") == "1" else 60
+MODELS = 5_000 if os.environ.get("ENGRAM_LONG") == "1" else 60
 FIRST_SEED = int(os.environ.get("ENGRAM_SEED", "20261124"))
 
 
@@ -58,7 +58,13 @@ def test_the_self_test_passes(tile: int) -> None:
     reached = set(backend.shim.launches)
     # The self test is worth its time only if it reaches each way to multiply.
     ways = {f"product_rows_{tile}", f"product_patches_{tile}", f"product_dynamic_rows_{tile}"}
-    ways |= {"product_strided_64", "product_pixels_64", "product_any", "attend"}
+    ways |= {
+        "product_strided_64",
+        "product_halves_64",
+        "product_pixels_64",
+        "product_any",
+        "attend",
+    }
     ways |= {"narrow_one", "narrow_dynamic_four", "convolve_depthwise", "convolve_grouped"}
     assert ways <= reached
 

@@ -33,6 +33,7 @@ ON_TENSOR_CORES = (
     "product_patches_64",
     "product_strided_64",
     "product_dynamic_strided_64",
+    "product_halves_64",
     "product_pixels_64",
 )
 BY_DOT_PRODUCTS = (

@@ -105,7 +105,7 @@ def tiled(
     small, large = TILES
     many = blocks_for(head[0], large) * blocks_for(head[1], large) * batch >= FEW_TILES
     tile = job.tile or (large if many else small)
-    if kind.endswith(("strided", "pixels")):
+    if kind.endswith(("strided", "halves", "pixels")):
         tile = small
     tiles = (blocks_for(head[0], tile), blocks_for(head[1], tile))
     return Launch(
@@ -243,11 +243,11 @@ def _patches(job: Job, groups: int) -> Launch:
         *(top, left, y.shape[1], y.shape[2]),
     )
     place = job.keep("rows", lambda: padded_rows(job.weights[1].reshape(filters, deep)))
-    aligned = depth % ALIGNED == 0
+    kind = "patches" if depth % ALIGNED == 0 else "halves" if depth % 8 == 0 else "pixels"
     turned, table = turned_scales(job, x, filters, 1)
     return tiled(
         job,
-        "product_patches" if aligned else "product_pixels",
+        f"product_{kind}",
         (x.place, place, table, y.place),
         (y.elements // filters, filters // groups, deep, y.dtype.code, *clamp_of(job.node)),
         (0, 0, up(deep, SLICE), 1),

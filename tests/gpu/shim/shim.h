@@ -50,6 +50,11 @@ static inline void copy_chunk(uint4 *to, const void *from, int real) {
   *to = real ? *(const uint4 *)from : zero;
 }
 
+static inline void copy_half(void *to, const void *from, int real) {
+  if ((unsigned long long)from % 8) shim_fault("a copy of 8 bytes is not aligned");
+  *(unsigned long long *)to = real ? *(const unsigned long long *)from : 0;
+}
+
 static inline __attribute__((unused)) int __dp4a(int a, int b, int sum) {
   for (int j = 0; j < 4; j++)
     sum = (int)((unsigned)sum + (unsigned)((signed char)(a >> 8 * j) * (signed char)(b >> 8 * j)));

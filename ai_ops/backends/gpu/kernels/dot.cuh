@@ -6,13 +6,14 @@
 /* x of a few rows, 4096 elements at a time, zeros behind the end; some bits turned (see
    tensorcore.cuh). */
 DEVICE void stage_rows(uint4 *room, const i8 *x, i32 row0, i32 rows, i32 all, i32 depth0,
-                       i32 depth, u32 turned_bits) {
+                       i32 depth, i32 padded, u32 turned_bits) {
+  const i32 limit = minimum(CHUNK_DEPTH, padded - depth0);
   for (i32 row = 0; row < rows; row++) {
     const i32 end = row0 + row < all ? depth : 0;
     const i8 *from = x + (i64)(row0 + row) * depth;
     if (depth % 16 == 0) {
       const uint4 zero = {0, 0, 0, 0};
-      for (i32 at = threadIdx.x; at < CHUNK_DEPTH / 16; at += 128) {
+      for (i32 at = threadIdx.x; at < limit / 16; at += 128) {
         const i32 k = depth0 + at * 16;
         uint4 chunk = k < end ? *(const uint4 *)(from + k) : zero;
         chunk.x ^= turned_bits;
@@ -23,7 +24,7 @@ DEVICE void stage_rows(uint4 *room, const i8 *x, i32 row0, i32 rows, i32 all, i3
       }
     } else {
       i8 *bytes = (i8 *)(room + row * (CHUNK_DEPTH / 16));
-      for (i32 at = threadIdx.x; at < CHUNK_DEPTH; at += 128)
+      for (i32 at = threadIdx.x; at < limit; at += 128)
         bytes[at] = (i8)((depth0 + at < end ? from[depth0 + at] : 0) ^ (i32)(turned_bits & 128));
     }
   }
@@ -43,7 +44,7 @@ DEVICE void narrow_product(const struct Arguments a, i32 rows, i32 dynamic) {
   for (i32 depth0 = 0; depth0 < depth; depth0 += CHUNK_DEPTH) {
     BARRIER();
     stage_rows(room, POINTER(const i8, 0), row0, rows, all, depth0, depth,
-               (u32)INTEGER(8));
+               INTEGER(6), (u32)INTEGER(8));
     BARRIER();
     const i32 chunks = minimum(CHUNK_DEPTH, INTEGER(6) - depth0) / 16;
     UNROLL_4

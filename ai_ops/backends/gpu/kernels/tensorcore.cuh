@@ -45,6 +45,17 @@ DEVICE void copy_chunk(uint4 *to, const void *from, i32 real) {
   *to = real ? *(const uint4 *)from : zero;
 #endif
 }
+/* Half a chunk, 8 bytes. */
+DEVICE void copy_half(void *to, const void *from, i32 real) {
+#if __CUDA_ARCH__ >= 800
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 8, %2;"
+               :
+               : "r"((u32)__cvta_generic_to_shared(to)), "l"(from), "r"(real ? 8 : 0)
+               : "memory");
+#else
+  *(u64 *)to = real ? *(const u64 *)from : 0;
+#endif
+}
 DEVICE void end_slice(void) {
 #if __CUDA_ARCH__ >= 800
   asm volatile("cp.async.commit_group;" ::: "memory");
@@ -64,7 +75,8 @@ DEVICE void await_slice(void) {
 #define ROWS 0    /* rows of K bytes, K a multiple of 16, 16-byte aligned */
 #define STRIDED 1 /* any strides, byte by byte */
 #define PATCHES 2 /* patches of an image, channels of a group a multiple of 16, aligned */
-#define PIXELS 3  /* patches of an image, byte by byte */
+#define HALVES 3  /* the same with channels a multiple of 8 */
+#define PIXELS 4  /* patches of an image, byte by byte */
 
 /* integers: rows M, columns N, depth K, dtype of y, low, high, tiles along M, tiles along N,
    x row stride, x depth stride, w row stride, w depth stride; patches: height, width, all
@@ -144,6 +156,14 @@ DEVICE void load_slice(const struct Arguments a, const i8 *x, const i8 *w,
       if (m < M_ && depth < K_)
         from = x_kind == ROWS ? x + m * WIDE(8) + depth : element_of(a, x, windows[part], depth);
       copy_chunk(to + 32 * part * ROW_CHUNKS, from ? from : x, from != 0);
+    }
+  } else if (x_kind == HALVES) {
+    UNROLL
+    for (i32 half = 0; half < tile / 16; half++) {
+      const i32 part = half >> 1, skip = (half & 1) * 8;
+      const i32 real = m0 + first + 32 * part < M_ && depth + skip < K_;
+      const i8 *from = real ? element_of(a, x, windows[part], depth + skip) : 0;
+      copy_half((u8 *)(to + 32 * part * ROW_CHUNKS) + skip, from ? from : x, from != 0);
     }
   } else {
     ROLLED
@@ -302,7 +322,7 @@ DEVICE void product(const struct Arguments a, uint4 *stages, i32 x_kind, i32 w_k
     first = (i64)batch * M_ * Y_STRIDE_;
   }
   struct Window windows[4];
-  if (x_kind == PATCHES) {
+  if (x_kind == PATCHES || x_kind == HALVES) {
     UNROLL
     for (i32 part = 0; part < tile / 32; part++)
       windows[part] = window_of(a, m0 + (i32)threadIdx.x / ROW_CHUNKS + 32 * part);
@@ -345,4 +365,5 @@ PRODUCT(product_patches_64, PATCHES, ROWS, 0, 64)
 /* Odd shapes wait for their bytes, not for the tensor cores: small tiles only. */
 PRODUCT(product_strided_64, STRIDED, STRIDED, 0, 64)
 PRODUCT(product_dynamic_strided_64, STRIDED, STRIDED, 1, 64)
+PRODUCT(product_halves_64, HALVES, ROWS, 0, 64)
 PRODUCT(product_pixels_64, PIXELS, ROWS, 0, 64)
