@@ -12,7 +12,13 @@ from typing import cast
 
 import numpy as np
 
-from ai_ops.backends import kernels, line_kernels, matrix_kernels, sequence_kernels
+from ai_ops.backends import (
+    attention_kernels,
+    kernels,
+    line_kernels,
+    matrix_kernels,
+    sequence_kernels,
+)
 from ai_ops.backends.base import Kernel
 from ai_ops.backends.elementwise import (
     make_argmax,
@@ -83,7 +89,7 @@ COMPILED = (
     "rope",
     "largest",
 )
-SOURCES = (kernels, matrix_kernels, line_kernels, sequence_kernels)
+SOURCES = (kernels, matrix_kernels, line_kernels, sequence_kernels, attention_kernels)
 
 
 def source_of(name: str) -> Loop:

@@ -14,6 +14,7 @@ from ai_ops.graph import SYMBOLIC, Node
 from ai_ops.ops.attention import heads_of
 from ai_ops.ops.exponential import weights
 from ai_ops.ops.sample import chosen
+from ai_ops.ops.table16 import STEP_BITS
 from ai_ops.ops.top_k import first_largest
 
 BYTE, SHORT, LONG = DType.I8.numpy, DType.I16.numpy, DType.I32.numpy
@@ -134,6 +135,7 @@ def make_table16(site: Site) -> Kernel:
     loop, narrow = site.loops["table16"], _short_lane(site)
     channels = site.inputs[0].type.shape[-1]
     table = np.array(site.node.integers("table"), LONG)
+    lines = (table[:-1] << STEP_BITS, np.diff(table))
     scales, low, high = channel_scales(site.node, 1 if channels == SYMBOLIC else channels)
 
     def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
@@ -141,7 +143,7 @@ def make_table16(site: Site) -> Kernel:
         y = np.empty(x.shape, narrow)
         rows = (-1, x.shape[-1])
         own = np.repeat(scales, x.shape[-1], axis=1) if channels == SYMBOLIC else scales
-        loop(x.reshape(rows), table, own, low, high, y.reshape(rows))
+        loop(x.reshape(rows), *lines, own, low, high, y.reshape(rows))
         return (y,)
 
     return run

@@ -46,6 +46,30 @@ def test_rows_of_every_scale_are_quantized_exactly() -> None:
         assert np.array_equal(slow((x,))[1], a)
 
 
+def test_means_are_exact_beside_every_step_of_the_quotient() -> None:
+    """Sums next to those at which the quotient rises, for small, odd and large totals."""
+    loop = NumbaBackend().loops["attention_means"]
+    generator = np.random.default_rng(8)
+    drawn = generator.integers(1, 2**27, 200)
+    totals = np.array(
+        [*range(1, 260), 4_095, *(2**k + d for k in range(9, 29) for d in (-1, 0, 1))]
+    )
+    totals = np.concatenate((totals, drawn)).astype(np.int64)
+    steps = generator.integers(-(2**15), 2**15 + 1, (len(totals), 60))
+    steps[:, :4] = (-(2**15), -(2**15) + 1, 2**15 - 1, 2**15)
+    p = totals[:, None]
+    # The least s with 512s + P >= 2P * step, and the s before it.
+    first = -((p - 2 * p * steps) // 512)
+    sums = np.clip(np.concatenate((first - 1, first), axis=1), -128 * p, 128 * p)
+    rows, depth = sums.shape
+    scales = np.zeros((4, depth), np.int64)
+    scales[1], scales[2], scales[3] = 2**30, 2**29, 30
+    at = np.array((0, 0, 0, 0, rows, 1, 1), np.int64)
+    y = np.zeros((1, rows, 1, depth), np.int32)
+    loop(sums, at, totals, scales, -(2**31), 2**31 - 1, y)
+    assert np.array_equal(y[0, :, 0], (512 * sums + p) // (2 * p))
+
+
 def test_attention_over_more_keys_than_32_bits_can_sum() -> None:
     """9,000 keys of the largest probability and value: sums of 4.7e9."""
     fields = attention(2, 1, multiplier=0, probability_bits=12)
