@@ -2,7 +2,8 @@
 
 One thread, CPU time of it; medians of rounds in which the backends take turns. All digests are made. The last
 columns say what they cost on the fastest variant: the same graph run so that only digests are made.
-`--profile` prints what each operator takes of one run instead.
+`--profile` prints what each operator takes of one run instead, `--threads` how calls in two threads
+scale.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
 
 import argparse
+import hashlib
 import importlib.metadata
 import platform
 import statistics
@@ -21,6 +23,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 
@@ -123,6 +126,47 @@ def table(chosen: list[str], rounds: int) -> None:
             print(f"{'  ONNX Runtime float32':<25}{medians['ONNX Runtime float32']:>14.0f} us")
 
 
+def scaling(work: Callable[[], None], rounds: int) -> float:
+    """Return how often two threads do the work in the time of one, on the clock."""
+    ratios = []
+    for _ in range(rounds):
+        spent = []
+        for count in (1, 2):
+            workers = [Thread(target=work) for _ in range(count)]
+            start = time.perf_counter()
+            for worker in workers:
+                worker.start()
+            for worker in workers:
+                worker.join()
+            spent.append((time.perf_counter() - start) / count)
+        ratios.append(spent[0] / spent[1])
+    return statistics.median(ratios)
+
+
+def threads(chosen: list[str], rounds: int) -> None:
+    """Print how calls in two threads scale, beside hashing, which holds no lock either."""
+    block = bytes(2**24)
+
+    def control() -> None:
+        for _ in range(10):
+            hashlib.sha256(block).digest()
+
+    print(f"{'control: SHA-256':<17}{scaling(control, rounds):>6.2f} times the work in two threads")
+    for name in chosen:
+        model = NETWORKS[name]()
+        facts = validate(head_of(model), len(encode_model(model)), DEFAULT_LIMITS)
+        ready, data = load(model, facts, select_backend("native")), random_call(model)
+        start = time.perf_counter()
+        ready.run(data, 1)
+        calls = max(2, int(0.3 / (time.perf_counter() - start)))
+
+        def work(ready=ready, data=data, calls=calls) -> None:
+            for _ in range(calls):
+                ready.run(data, 1)
+
+        print(f"{name:<17}{scaling(work, rounds):>6.2f} times the calls in two threads", flush=True)
+
+
 def profile(name: str, backend: str, rounds: int) -> None:
     """Print what each operator takes of one run, digests included."""
     model = NETWORKS[name]()
@@ -160,6 +204,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--network", action="append", choices=tuple(NETWORKS))
+    parser.add_argument("--threads", action="store_true", help="how two threads scale instead")
     parser.add_argument("--profile", choices=tuple(NETWORKS))
     parser.add_argument("--backend", default="native", choices=("native", *BACKENDS))
     options = parser.parse_args()
@@ -169,6 +214,8 @@ def main() -> int:
     print(f"{cpu_name()}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}")
     if options.profile:
         profile(options.profile, options.backend, options.rounds)
+    elif options.threads:
+        threads(options.network or list(NETWORKS), options.rounds)
     else:
         table(options.network or list(NETWORKS), options.rounds)
     return 0

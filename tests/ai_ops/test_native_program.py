@@ -180,6 +180,42 @@ def test_calls_in_two_threads_do_not_meet(backend: NativeBackend) -> None:
     assert got == [expected, expected]
 
 
+def test_no_lock_is_held_during_a_run() -> None:
+    """Two runs meet in the middle of the program: under a lock the first would wait for ever."""
+    barrier = threading.Barrier(2)
+
+    class Meeting(Interrupting):
+        def prepare(
+            self,
+            node: Node,
+            inputs: tuple[Value, ...],
+            outputs: tuple[Value, ...],
+            weights: Mapping[int, Array],
+        ) -> Kernel:
+            kernel = super().prepare(node, inputs, outputs, weights)
+
+            def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+                barrier.wait(timeout=60)
+                return kernel(arrays)
+
+            return run if node.operator == self.operator else kernel
+
+    loaded, _ = ready(lenet(), Meeting("MAX_POOL2D", None))
+    data = [image.tobytes() for image in IMAGES[:2]]
+    results: dict[int, Inference] = {}
+
+    def work(which: int) -> None:
+        results[which] = loaded.run(data[which], 1)
+
+    threads = [threading.Thread(target=work, args=(which,)) for which in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=120)
+    plain, _ = ready(lenet(), best())
+    assert results == {which: plain.run(data[which], 1) for which in (0, 1)}
+
+
 def test_a_loose_plan_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no tight arena is found, tensors are allocated one by one."""
 
