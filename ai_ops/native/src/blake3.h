@@ -67,21 +67,37 @@ struct chunk_batch {
     uint32_t flags; /* added to the end of the last chunk */
 };
 
-INLINE void hash_chunks(const struct chunk_batch *batch, uint32_t (*cvs)[CV_WORDS]) {
+/* Chunks `from` to `to` - 1 of a batch side by side; the batch's end is special only where it is. */
+#define CHUNKS(width, from, to)                                                                    \
+    chunks_##width(b->data + (from), (to) - (from), (to) == b->count ? b->last_length : CHUNK,     \
+                   b->first + (uint64_t)(from), (to) == b->count ? b->flags : 0, cvs + (from))
+static void hash_chunks(const struct chunk_batch *b, uint32_t (*cvs)[CV_WORDS]) {
 #if MAX_LANES == 16
-    if (batch->count > 8) {
-        chunks_16(batch->data, batch->count, batch->last_length, batch->first, batch->flags, cvs);
+    /* A header makes nine chunks of eight: the last is short, and cheap alone. */
+    if (b->count == 9) {
+        CHUNKS(8, 0, 8);
+        CHUNKS(4, 8, 9);
+        return;
+    }
+    if (b->count > 8) {
+        CHUNKS(16, 0, b->count);
         return;
     }
 #endif
 #if MAX_LANES >= 8
-    if (batch->count > 4) {
-        chunks_8(batch->data, batch->count, batch->last_length, batch->first, batch->flags, cvs);
+    if (b->count == 5) {
+        CHUNKS(4, 0, 4);
+        CHUNKS(4, 4, 5);
+        return;
+    }
+    if (b->count > 4) {
+        CHUNKS(8, 0, b->count);
         return;
     }
 #endif
-    chunks_4(batch->data, batch->count, batch->last_length, batch->first, batch->flags, cvs);
+    CHUNKS(4, 0, b->count);
 }
+#undef CHUNKS
 
 /* Reduce the values of neighbouring subtrees to one, pair by pair; an odd last one moves up as it
  * is. This is the tree of section 2.1: every left side is the largest power of two. */

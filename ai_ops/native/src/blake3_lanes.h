@@ -35,18 +35,23 @@ INLINE void LANE(load)(const uint8_t *const *data, int64_t offset, LANE(words) m
     }
 }
 
-#if defined(__AVX2__) && !defined(__AVX512VL__) && LANES == 8
+#if defined(__AVX2__) && !defined(__AVX512VL__)
 /* Without a rotation in the instruction set, moving whole bytes is the next best. */
 typedef uint8_t LANE(bytes) __attribute__((vector_size(LANES * 4)));
 #define BYTES4(a, b, c, d, at) at + a, at + b, at + c, at + d
-#define BYTES16(a, b, c, d)                                                                        \
-    BYTES4(a, b, c, d, 0), BYTES4(a, b, c, d, 4), BYTES4(a, b, c, d, 8), BYTES4(a, b, c, d, 12)
-#define BYTES32(a, b, c, d)                                                                        \
-    {BYTES16(a, b, c, d), BYTES16(a + 16, b + 16, c + 16, d + 16)}
-#define TURN16(x)                                                                                  \
-    ((LANE(words))__builtin_shuffle((LANE(bytes))(x), (LANE(bytes))BYTES32(2, 3, 0, 1)))
-#define TURN8(x)                                                                                   \
-    ((LANE(words))__builtin_shuffle((LANE(bytes))(x), (LANE(bytes))BYTES32(1, 2, 3, 0)))
+#define BYTES16(a, b, c, d, at)                                                                    \
+    BYTES4(a, b, c, d, at), BYTES4(a, b, c, d, at + 4), BYTES4(a, b, c, d, at + 8),                \
+        BYTES4(a, b, c, d, at + 12)
+#if LANES == 8
+#define TURN_BYTES(x, a, b, c, d)                                                                  \
+    ((LANE(words))__builtin_shuffle(                                                               \
+        (LANE(bytes))(x), (LANE(bytes)){BYTES16(a, b, c, d, 0), BYTES16(a, b, c, d, 16)}))
+#else
+#define TURN_BYTES(x, a, b, c, d)                                                                  \
+    ((LANE(words))__builtin_shuffle((LANE(bytes))(x), (LANE(bytes)){BYTES16(a, b, c, d, 0)}))
+#endif
+#define TURN16(x) TURN_BYTES(x, 2, 3, 0, 1)
+#define TURN8(x) TURN_BYTES(x, 1, 2, 3, 0)
 #else
 #define TURN16(x) TURN(x, 16)
 #define TURN8(x) TURN(x, 8)
@@ -139,6 +144,9 @@ static void LANE(parents)(const uint32_t (*pairs)[CV_WORDS], int64_t count, uint
     LANE(store)(cv, count, cvs);
 }
 
+#undef BYTES4
+#undef BYTES16
+#undef TURN_BYTES
 #undef TURN16
 #undef TURN8
 #undef MIX
