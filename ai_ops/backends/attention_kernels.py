@@ -32,7 +32,7 @@ def attention_scores(q: Array, k: Array, at: Wide, scores: Array) -> None:
         are valid, and keys that query 0 of the R would see (`attention_shares`).
     """
     b, h, g, first = at[0], at[1], at[2], at[3]
-    depth, keys = q.shape[3], k.shape[1]
+    depth, keys = q.shape[3], min(at[5], max(0, at[4] - 1 + at[6]))
     if at[4] < ROWS:
         for r in range(at[4]):
             for j in range(keys):
@@ -106,9 +106,11 @@ def attention_shares(
 def attention_sums(v: Array, at: Wide, shares: Array, sums: Wide) -> None:
     """Take v int8 (B, S, G, D) and probabilities int16 (R, S) to their sums int64 (R, D)."""
     b, g = at[0], at[2]
-    keys, depth = v.shape[1], v.shape[3]
+    depth = v.shape[3]
+    keys = min(at[5], max(0, at[4] - 1 + at[6]))
     turned = np.zeros((depth, min(keys, KEYS)), np.int8)
     row = np.zeros(turned.shape[1], np.int16)
+    part = np.zeros(depth, np.int32)
     for r in range(at[4]):
         for c in range(depth):
             sums[r, c] = 0
@@ -116,10 +118,14 @@ def attention_sums(v: Array, at: Wide, shares: Array, sums: Wide) -> None:
         count = min(KEYS, keys - start)
         if at[4] < ROWS:
             for r in range(at[4]):
+                for c in range(depth):
+                    part[c] = 0
                 for j in range(start, start + count):
                     p = np.int32(shares[r, j])
                     for c in range(depth):
-                        sums[r, c] += np.int32(p * np.int32(v[b, j, g, c]))
+                        part[c] += np.int32(p * np.int32(v[b, j, g, c]))
+                for c in range(depth):
+                    sums[r, c] += part[c]
             continue
         for j in range(count):
             for c in range(depth):
