@@ -96,6 +96,15 @@ def open_variant(name: str) -> Variant:
     )
 
 
+def supported() -> tuple[str, ...]:
+    """Return the variants that this machine runs, best first; empty where none was built."""
+    try:
+        library = open_library()
+    except BackendFault:
+        return ()
+    return tuple(name for name in reversed(VARIANTS) if library.engram_supports(name.encode()))
+
+
 def aligned(size: int) -> Array:
     """Allocate bytes at an address that kernels like."""
     memory = np.empty(size + ALIGNMENT, np.uint8)

@@ -1,4 +1,4 @@
-"""`engram version`: the version, the interpreter and the platform, on one line."""
+"""`engram version`: the version, the interpreter, the platform and the kernels, on one line."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Print the version and return 0."""
+    from ai_ops.native.library import supported
+
     facts = {
         "engram": VERSION,
         "python": platform.python_version(),
         "system": platform.system(),
         "machine": platform.machine(),
+        "kernels": next((f"native-{name}" for name in supported()), "numba"),
     }
     if args.json:
         print(json.dumps(facts))
     else:
-        print("engram {engram} (Python {python}, {system} {machine})".format(**facts))
+        print("engram {engram} (Python {python}, {system} {machine}, {kernels})".format(**facts))
     return DONE

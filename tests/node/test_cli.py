@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ai_ops.native.library import supported
 from node import cli, errors_page
 from node.errors import ERRORS, CliError
 from node.version import VERSION
@@ -52,6 +53,9 @@ def test_version_command() -> None:
     answer = engram("version")
     assert (answer.returncode, answer.stderr) == (0, "")
     assert answer.stdout.startswith(f"engram {VERSION} (Python 3.")
+    kernels = answer.stdout.rstrip(")\n").split(", ")[-1]
+    works = [f"native-{name}" for name in supported()]
+    assert kernels == [*works, "numba"][0]
 
 
 def test_help_lists_every_command_and_imports_none_of_them() -> None:
