@@ -1,6 +1,6 @@
 """Find the range of every value on the user's samples."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,6 +90,7 @@ def calibrate(
     samples: Mapping[str, FloatArray],
     method: str,
     rounding: str = "compensated",
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Calibration:
     """Find the range of each value, and how the inputs of each layer vary together.
 
@@ -99,12 +100,14 @@ def calibrate(
     method : "max"; "percentile" (the 99.99th of the magnitudes); or "mse" (the threshold that
         minimizes the squared error of clipping and rounding to 8 bits)
     rounding : "nearest", or "compensated" (see `rounding`), which needs the moments
+    progress : told how far it is
     """
     found: dict[str, Histogram] = {}
     moments: dict[str, Moments] = {}
     layers = watched(graph) if rounding == "compensated" else {}
     cut = list(batches(samples))
-    for batch in cut:
+    for index, batch in enumerate(cut):
+        progress(f"calibrating: batch {index + 1} of {len(cut)}")
         for name, value in walk_float(graph, batch):
             if not np.isfinite(value).all():
                 raise ImportRefused(

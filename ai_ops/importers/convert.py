@@ -67,6 +67,7 @@ def import_network(
     method: str = "max",
     rounding: str = "compensated",
     outputs: Sequence[str] = (),
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Imported:
     """Import a network: read, simplify, calibrate, lower, validate, compare.
 
@@ -76,6 +77,7 @@ def import_network(
     method : a row of `METHODS`
     rounding : of weights, a row of `ROUNDINGS`
     outputs : names of float values to end the network at; its own outputs when empty
+    progress : told each stage as it begins, and "" at the end
 
     Raises
     ------
@@ -84,6 +86,7 @@ def import_network(
     """
     if method not in METHODS:
         raise ImportRefused(f"the calibration method {method} is none of {', '.join(METHODS)}")
+    progress(f"reading {path.name}")
     original = read_network(path, {name: array.shape[1:] for name, array in samples.items()})
     arrays = check_samples(original, samples)
     shapes = value_shapes(original, arrays)
@@ -94,11 +97,15 @@ def import_network(
     if not graph.nodes:
         raise ImportRefused(f"{path} computes nothing")
     shapes |= value_shapes(graph, arrays)
-    lowered = lower(graph, shapes, calibrate(graph, arrays, method, rounding), options)
+    calibration = calibrate(graph, arrays, method, rounding, progress)
+    progress("rounding weights")
+    lowered = lower(graph, shapes, calibration, options)
     data = encode_model(lowered.model)
     facts = validate(head_of(lowered.model), len(data), DEFAULT_LIMITS)
     loaded = load(data, facts, select_backend(None))
+    progress("comparing with the float network")
     report = compare(graph, lowered, loaded, arrays, options.channels_last)
+    progress("")
     if note is not None:
         report = replace(report, notes=(*report.notes, note))
     return Imported(data=data, facts=facts, report=report)

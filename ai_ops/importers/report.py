@@ -1,5 +1,6 @@
 """Compare an integer model with the float network it came from, on the user's samples."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
@@ -14,6 +15,8 @@ from ai_ops.importers.lowering import Lowered, Step
 
 MAXIMUM_RUNS = 1000
 LAYER_RUNS = 32
+MOST_DECIBELS = 200.0
+"""What a layer without any error is said to have."""
 RealArray = NDArray[np.float64]
 
 
@@ -41,13 +44,19 @@ class OutputReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerReport:
-    """How near one step's tensor is to its float value."""
+    """How near one step's tensor is to its float value.
+
+    Attributes
+    ----------
+    decibels : the signal's power over the error's (SQNR), in decibels, at most `MOST_DECIBELS`
+    """
 
     step: int
     operator: str
     value: str
     shape: tuple[int, ...]
     cosine: float
+    decibels: float
     maximum_error: float
     largest: float
 
@@ -85,6 +94,14 @@ def cosine(a: RealArray, b: RealArray) -> float:
     if size == 0:
         return float(np.array_equal(a, b))
     return float(np.vdot(a, b) / size)
+
+
+def decibels(ours: RealArray, reference: RealArray) -> float:
+    """Return the power of the reference over that of the error, in decibels."""
+    signal, error = (float((array**2).sum()) for array in (reference, ours - reference))
+    if error == 0:
+        return MOST_DECIBELS
+    return min(MOST_DECIBELS, 10 * math.log10(signal / error)) if signal else -MOST_DECIBELS
 
 
 def compare(
@@ -177,6 +194,7 @@ def _layers(
                 value=step.value,
                 shape=tuple(reference.shape[1:]),
                 cosine=cosine(ours, reference),
+                decibels=decibels(ours, reference),
                 maximum_error=float(np.abs(ours - reference).max()),
                 largest=float(np.abs(reference).max()),
             )

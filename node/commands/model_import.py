@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from ai_ops.importers.convert import Imported
@@ -70,7 +72,19 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--channels-last", action="store_true", help="take and give images as (H, W, C)"
     )
-    parser.add_argument("--report", type=Path, help="write the accuracy report here (JSON)")
+    parser.add_argument(
+        "--outputs",
+        metavar="NAMES",
+        default="",
+        help="end the network at these values, separated by commas (names as in the report)",
+    )
+    parser.add_argument(
+        "--report",
+        type=Path,
+        action="append",
+        default=[],
+        help="write the accuracy report here: .json, or .svg for a picture; may be repeated",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -90,6 +104,7 @@ def run(args: argparse.Namespace) -> int:
     from ai_ops.importers.convert import import_network
     from ai_ops.importers.errors import ExtraMissing, ImportRefused
     from ai_ops.importers.lowering import Options
+    from ai_ops.importers.report_plot import plot
     from node.errors import DONE, CliError
     from node.model_file import read_arrays, write_atomically
 
@@ -112,7 +127,15 @@ def run(args: argparse.Namespace) -> int:
     )
     samples = read_arrays(args.calibration)
     try:
-        imported = import_network(args.file, samples, options, args.method, args.rounding)
+        imported = import_network(
+            args.file,
+            samples,
+            options,
+            args.method,
+            args.rounding,
+            tuple(name for name in args.outputs.split(",") if name),
+            progress(sys.stderr),
+        )
     except ExtraMissing as error:
         raise CliError("E-MODEL-004", f"{error}.") from error
     except ImportRefused as error:
@@ -122,12 +145,26 @@ def run(args: argparse.Namespace) -> int:
             "E-MODEL-003", f"the engine does not accept {args.file}: {error.reason}."
         ) from error
     write_atomically(args.output, imported.data)
-    if args.report is not None:
-        described = {**_summary(imported), **imported.report.as_json()}
-        write_atomically(args.report, json.dumps(described, indent=2).encode() + b"\n")
+    for path in args.report:
+        if path.suffix == ".svg":
+            text = plot(options.name, imported.report)
+        else:
+            text = json.dumps({**_summary(imported), **imported.report.as_json()}, indent=2) + "\n"
+        write_atomically(path, text.encode())
     print(f"{args.file} -> {args.output}")
     print("\n".join(_text(imported)))
     return DONE
+
+
+def progress(stream: TextIO) -> Callable[[str], None]:
+    """Return what shows the stage of a long import on one line of a terminal."""
+
+    def show(stage: str) -> None:
+        # Escape code K clears the rest of the line, so a shorter stage leaves nothing behind.
+        stream.write(f"\r{stage}\x1b[K" if stage else "\r\x1b[K")
+        stream.flush()
+
+    return show if stream.isatty() else lambda _: None
 
 
 def _summary(imported: Imported) -> dict[str, Any]:
@@ -179,11 +216,12 @@ def _report_text(report: Report) -> list[str]:
             layer.value,
             str(layer.shape),
             f"{layer.cosine:.5f}",
+            f"{layer.decibels:.1f}",
             f"{layer.maximum_error:.4g}",
             f"{layer.largest:.4g}",
         )
         for layer in report.layers
     ]
-    columns = ("step", "operator", "float value", "shape", "cosine", "largest error", "of")
+    columns = ("step", "operator", "float value", "shape", "cosine", "dB", "largest error", "of")
     lines += ["", "layer by layer:", *table(columns, layers)]
     return lines + [f"note: {note}" for note in report.notes]

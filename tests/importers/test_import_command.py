@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
 
 from node.cli import main
+from node.commands.model_import import progress
 from tests.importers.test_archive import WEIGHT, parts, write
 
 Capture = pytest.CaptureFixture[str]
@@ -48,6 +51,42 @@ def test_import_then_run_gives_the_network_s_numbers(folder: Path, capsys: Captu
     difference = np.abs(np.load(folder / "out.npy") - array @ WEIGHT.T).max()
     assert difference <= 3 * step
     assert difference == pytest.approx(report["outputs"][0]["maximum_error"], abs=1e-6)
+
+
+def test_report_as_a_picture_has_a_bar_for_each_layer(folder: Path, capsys: Capture) -> None:
+    words = ("model", "import", folder / "dense.pt2", "--calibration", folder / "samples.npz")
+    reports = ("--report", folder / "r.json", "--report", folder / "r.svg")
+    code, out, _ = ask(capsys, *words, "-o", folder / "d.egm", *reports, "--name", "a<b")
+    assert code == 0
+    (layer,) = json.loads((folder / "r.json").read_text())["layers"]
+    picture = ET.fromstring((folder / "r.svg").read_text())
+    texts = [entry.text or "" for entry in picture.iter("{http://www.w3.org/2000/svg}text")]
+    assert any("GEMM" in text for text in texts)
+    assert f"{layer['decibels']:.1f}" in texts
+    assert any(text.startswith("a<b") for text in texts)
+    assert f"{layer['decibels']:.1f}" in out
+    assert layer["decibels"] > 35
+
+
+def test_progress_shows_on_a_terminal_only(folder: Path) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal, pipe = Terminal(), io.StringIO()
+    for stream in (terminal, pipe):
+        show = progress(stream)
+        show("calibrating: batch 1 of 9")
+        show("")
+    assert "calibrating: batch 1 of 9" in terminal.getvalue()
+    assert pipe.getvalue() == ""
+
+
+def test_unknown_output_is_refused(folder: Path, capsys: Capture) -> None:
+    words = ("model", "import", folder / "dense.pt2", "--calibration", folder / "samples.npz")
+    code, _, err = ask(capsys, *words, "-o", folder / "d.egm", "--outputs", "nothing")
+    assert code == 3
+    assert "no value called nothing" in err
 
 
 def test_symbolic_batch_runs_many_samples_in_one_call(folder: Path, capsys: Capture) -> None:
