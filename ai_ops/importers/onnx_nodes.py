@@ -135,6 +135,9 @@ class Reader:
             default=1,
         )
         self.fixed_shapes: dict[str, list[int]] = {}
+        self.time_first: set[str] = set()
+        self.directions: dict[str, int] = {}
+        self.states: dict[str, list[str]] = {}
         first = model.graph.input[0].type.tensor_type.shape.dim if model.graph.input else []
         self.batch = first[0].dim_value if first and first[0].HasField("dim_value") else -1
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ai_ops.importers import onnx_layers, onnx_tensors
+from ai_ops.importers import onnx_layers, onnx_recurrent, onnx_tensors
 from ai_ops.importers.errors import ExtraMissing, ImportRefused
 from ai_ops.importers.float_graph import FloatArray, FloatGraph, FloatNode
 from ai_ops.importers.onnx_fold import fold
@@ -211,6 +211,8 @@ OPERATORS: dict[str, Callable[[OnnxNode], Read]] = {
     "ArgMax": onnx_tensors.argmax,
     "ConvTranspose": onnx_layers.conv_transpose,
     "LayerNormalization": onnx_layers.layer_norm,
+    "LSTM": onnx_recurrent.layer("lstm"),
+    "GRU": onnx_recurrent.layer("gru"),
     "Max": _extreme("maximum"),
     "Min": _extreme("minimum"),
     "Add": _add(1.0),
@@ -294,6 +296,9 @@ def read_onnx(path: Path, sample_shapes: Mapping[str, tuple[int, ...]] | None = 
             reader.constants.update(folded)
         elif (integers := shape_integers(node)) is not None:
             reader.integers[node.name] = integers
+        elif (noted := _recurrent_layout(node)) is not None:
+            reader.learn([noted])
+            reader.nodes[noted.name] = noted
         elif proto.op_type not in OPERATORS or proto.domain not in {"", "ai.onnx"}:
             raise unsupported(node.source, proto.op_type)
         elif (read := OPERATORS[proto.op_type](node)) is not None:
@@ -320,3 +325,16 @@ def _constant(node: OnnxNode) -> FloatArray:
         return value
     array = np.asarray(value)
     return array.astype(np.int64 if array.dtype.kind == "i" else np.float32)
+
+
+def _recurrent_layout(node: OnnxNode) -> FloatNode | None:
+    """Read what stands around a recurrent node only to bring time to the front and back."""
+    first = {name for name in node.arguments if name in node.reader.time_first}
+    if first and node.operator not in onnx_recurrent.TIME_FIRST:
+        raise node.refuse("it reads a tensor with time first; keep samples first (batch_first)")
+    if node.operator not in {"Transpose", "Squeeze", "Reshape", "Gather"}:
+        return None
+    if node.arguments[0] in node.reader.constants:
+        return None
+    found = onnx_recurrent.drop_directions(node)
+    return found or (onnx_recurrent.turn(node) if node.operator == "Transpose" else None)

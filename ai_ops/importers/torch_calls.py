@@ -112,6 +112,8 @@ class Reader:
             for name, meta in graph["tensor_values"].items()
         }
         self.inputs: list[str] = []
+        self.zeros: set[str] = set()
+        self.states: dict[str, list[str]] = {}
         for spec in archive.program["signature"]["input_specs"]:
             (kind, body), *_ = spec.items()
             if kind == "user_input":

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ai_ops.importers import torch_tensors
+from ai_ops.importers import torch_recurrent, torch_tensors
 from ai_ops.importers.archive import Archive
 from ai_ops.importers.float_graph import FloatGraph, FloatNode
 from ai_ops.importers.replacements import unsupported
@@ -280,6 +280,11 @@ TARGETS: dict[str, Callable[[Call], Read]] = {
     "split.Tensor": torch_tensors.split,
     "split_with_sizes.default": torch_tensors.split,
     "chunk.default": torch_tensors.split,
+    "lstm.input": torch_recurrent.layers("lstm"),
+    "gru.input": torch_recurrent.layers("gru"),
+    "lstm_cell.default": torch_recurrent.cell("lstm"),
+    "gru_cell.default": torch_recurrent.cell("gru"),
+    "zeros.default": torch_recurrent.zeros,
     "bmm.default": _matmul,
     "maximum.default": lambda call: _computed(call, "maximum"),
     "minimum.default": lambda call: _computed(call, "minimum"),

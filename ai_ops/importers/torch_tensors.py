@@ -11,6 +11,7 @@ import numpy as np
 from ai_ops.importers.float_graph import FloatNode
 from ai_ops.importers.float_operators import by_output
 from ai_ops.importers.torch_calls import Call
+from ai_ops.importers.torch_recurrent import last_state
 
 
 def _shape(call: Call, name: str = "self") -> list[int]:
@@ -50,6 +51,9 @@ def slice_(call: Call) -> FloatNode:
 
 def select(call: Call) -> list[FloatNode]:
     """Read select.int: one position, whose axis goes away."""
+    state = last_state(call)
+    if state is not None:
+        return [state]
     shape = _shape(call)
     axis = _axis(call, shape, "selects")
     one = _part(call, shape, axis, int(call.get("index")) % shape[axis], 1, 1)

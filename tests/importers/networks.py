@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -151,6 +152,20 @@ def networks() -> dict[str, tuple[Any, tuple[int, ...]]]:
             x = x + self.back(nn.functional.gelu(self.wide(self.last(x))))
             return torch.cat([x.mean(1), x.amax(1) + x[:, -1]], 1)
 
+    class Recurrent(nn.Module):  # type: ignore[misc]
+        """Two layers in both directions, a layer and two cells, from zeros and from states."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.lstm = nn.LSTM(3, 4, 2, batch_first=True, bidirectional=True)
+            self.gru = nn.GRU(8, 5, batch_first=True)
+            self.long, self.short = nn.LSTMCell(5, 4), nn.GRUCell(4, 4)
+
+        def forward(self, series: torch.Tensor) -> torch.Tensor:
+            y, last = self.gru(self.lstm(series)[0])
+            hidden, cell = self.long(y[:, 0], self.long(y[:, -1]))
+            return torch.cat([self.short(cell, self.short(hidden)), last[-1]], 1)
+
     torch.manual_seed(7)
     found: dict[str, tuple[Any, tuple[int, ...]]] = {
         "flatten": (Flatten(), (3, 8, 11)),
@@ -161,6 +176,7 @@ def networks() -> dict[str, tuple[Any, tuple[int, ...]]]:
         "pool_first": (PoolFirst(), (2, 6, 8)),
         "enlarge": (Enlarge(), (3, 9, 16)),
         "tokens": (Tokens(), (7, 12)),
+        "recurrent": (Recurrent(), (4, 3)),
     }
     for module, _ in found.values():
         for part in module.modules():
@@ -185,6 +201,10 @@ def export(module: Any, array: NDArray[Any], path: Path) -> Path:
     import torch
 
     batch = torch.export.Dim("batch", min=1, max=512)
-    program = torch.export.export(module, (torch.tensor(array[:2]),), dynamic_shapes=({0: batch},))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # recurrent layers flatten their weights when they run
+        program = torch.export.export(
+            module, (torch.tensor(array[:2]),), dynamic_shapes=({0: batch},)
+        )
     torch.export.save(program, path)
     return path

@@ -58,6 +58,26 @@ def test_pytorch_s_own_exporter(tmp_path: Path, name: str, symbolic: bool) -> No
     assert agrees(report.notes)
 
 
+@pytest.mark.parametrize("symbolic", [False, True])
+def test_recurrent_layers(tmp_path: Path, symbolic: bool) -> None:
+    class Recurrent(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.lstm = torch.nn.LSTM(3, 4, 2, batch_first=True, bidirectional=True)
+            self.gru = torch.nn.GRU(8, 5, batch_first=True)
+
+        def forward(self, x: Any) -> Any:
+            y, last = self.gru(self.lstm(x)[0])
+            return torch.cat([y[:, 1], last[-1]], 1)
+
+    torch.manual_seed(3)
+    module, array = Recurrent().eval(), samples((4, 3))
+    path = export_onnx(module, array, tmp_path / "net.onnx", symbolic)
+    report = import_network(path, {"x": array}, Options(name="recurrent")).report
+    assert report.outputs[0].cosine_minimum >= 0.995
+    assert agrees(report.notes)
+
+
 def test_view_by_a_computed_size(tmp_path: Path) -> None:
     class View(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:

@@ -20,7 +20,7 @@ torch: Any = pytest.importorskip("torch", reason="the extra `import` is not inst
 
 NAMES = (
     *("flatten", "residual", "mobile", "branches", "perceptron", "pool_first"),
-    *("enlarge", "tokens"),
+    *("enlarge", "tokens", "recurrent"),
 )
 # Random weights on random samples are the worst case; a trained net on its own data does better.
 LOWEST_COSINE = 0.995
