@@ -1,0 +1,1 @@
+"""Recipes: known networks turned into integer models."""
