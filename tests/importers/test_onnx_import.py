@@ -152,10 +152,10 @@ def test_integers_stay_near_the_floats(tmp_path: Path) -> None:
 
 
 def test_unsupported_node_is_named_with_a_replacement(tmp_path: Path) -> None:
-    nodes = [onnx.helper.make_node("LSTM", ["x", "w", "r"], ["y"], hidden_size=2, name="memory")]
-    constants = {"w": np.zeros((1, 8, 3), np.float32), "r": np.zeros((1, 8, 2), np.float32)}
-    path = write(tmp_path / "lstm.onnx", nodes, ((4, 1, 3), (4, 1, 1, 2)), constants)
-    with pytest.raises(ImportRefused, match=r"LSTM \(memory\).*fixed window"):
+    nodes = [onnx.helper.make_node("RNN", ["x", "w", "r"], ["y"], hidden_size=2, name="memory")]
+    constants = {"w": np.zeros((1, 2, 3), np.float32), "r": np.zeros((1, 2, 2), np.float32)}
+    path = write(tmp_path / "rnn.onnx", nodes, ((4, 1, 3), (4, 1, 1, 2)), constants)
+    with pytest.raises(ImportRefused, match=r"RNN \(memory\).*fixed window"):
         read_network(path)
 
 
