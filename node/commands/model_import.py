@@ -34,6 +34,33 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("-o", "--output", type=Path, required=True, help="the model file (.egm)")
     parser.add_argument("--name", help="name in the manifest (default: the file's)")
+    _add_quantization(parser)
+    parser.add_argument(
+        "--maximum-batch",
+        metavar="N",
+        type=int,
+        default=1,
+        help="accept up to N samples in one call (default: 1)",
+    )
+    parser.add_argument(
+        "--channels-last", action="store_true", help="take and give images as (H, W, C)"
+    )
+    parser.add_argument(
+        "--outputs",
+        metavar="NAMES",
+        default="",
+        help="end the network at these values, separated by commas (names as in the report)",
+    )
+    parser.add_argument(
+        "--report",
+        type=Path,
+        action="append",
+        default=[],
+        help="write the accuracy report here: .json, or .svg for a picture; may be repeated",
+    )
+
+
+def _add_quantization(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--method",
         choices=("max", "percentile", "mse"),
@@ -62,29 +89,6 @@ def add_parser(subparsers: Any) -> None:
         default=16,
         help="bits of sums that no ReLU follows, and of global means (default: 16)",
     )
-    parser.add_argument(
-        "--maximum-batch",
-        metavar="N",
-        type=int,
-        default=1,
-        help="accept up to N samples in one call (default: 1)",
-    )
-    parser.add_argument(
-        "--channels-last", action="store_true", help="take and give images as (H, W, C)"
-    )
-    parser.add_argument(
-        "--outputs",
-        metavar="NAMES",
-        default="",
-        help="end the network at these values, separated by commas (names as in the report)",
-    )
-    parser.add_argument(
-        "--report",
-        type=Path,
-        action="append",
-        default=[],
-        help="write the accuracy report here: .json, or .svg for a picture; may be repeated",
-    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -98,13 +102,10 @@ def run(args: argparse.Namespace) -> int:
     ------
     CliError : E-MODEL-001, -003, -004, -005, -007
     """
-    import json
-
     from ai_ops.errors import InvalidModel
     from ai_ops.importers.convert import import_network
     from ai_ops.importers.errors import ExtraMissing, ImportRefused
     from ai_ops.importers.lowering import Options
-    from ai_ops.importers.report_plot import plot
     from node.errors import DONE, CliError
     from node.model_file import read_arrays, write_atomically
 
@@ -145,15 +146,24 @@ def run(args: argparse.Namespace) -> int:
             "E-MODEL-003", f"the engine does not accept {args.file}: {error.reason}."
         ) from error
     write_atomically(args.output, imported.data)
-    for path in args.report:
-        if path.suffix == ".svg":
-            text = plot(options.name, imported.report)
-        else:
-            text = json.dumps({**_summary(imported), **imported.report.as_json()}, indent=2) + "\n"
-        write_atomically(path, text.encode())
+    _write_reports(args.report, options.name, imported)
     print(f"{args.file} -> {args.output}")
     print("\n".join(_text(imported)))
     return DONE
+
+
+def _write_reports(paths: list[Path], name: str, imported: Imported) -> None:
+    import json
+
+    from ai_ops.importers.report_plot import plot
+    from node.model_file import write_atomically
+
+    for path in paths:
+        if path.suffix == ".svg":
+            text = plot(name, imported.report)
+        else:
+            text = json.dumps({**_summary(imported), **imported.report.as_json()}, indent=2) + "\n"
+        write_atomically(path, text.encode())
 
 
 def progress(stream: TextIO) -> Callable[[str], None]:
