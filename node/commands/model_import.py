@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from ai_ops.importers.report import Report
 
 EPILOG = """\
-FILE is a .pt2 file (torch.export.save) or an .onnx file. SAMPLES is a .npz file with one array for
-each input, named like it, samples along the first axis, as the float network takes them; a few
-hundred of the data it was trained on are enough. Reading ONNX needs the package onnx:
+FILE is a .pt2 file (torch.export.save), an .onnx file, or a language model: a folder with
+config.json and model.safetensors, or a .gguf file. SAMPLES is a .npz file with one array for each
+input, named like it, samples along the first axis, as the float network takes them; a few hundred
+of the data it was trained on are enough. For a language model it is one array of token ids,
+(tokens,) or (texts, tokens), padded with -1. Reading ONNX, safetensors and GGUF needs packages:
 pip install 'engram-node[import]'."""
 
 
@@ -28,7 +30,9 @@ def add_parser(subparsers: Any) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("file", metavar="FILE", type=Path, help="the network (.pt2 or .onnx)")
+    parser.add_argument(
+        "file", metavar="FILE", type=Path, help="the network (.pt2, .onnx, .gguf, or a folder)"
+    )
     parser.add_argument(
         "--calibration", metavar="SAMPLES", type=Path, required=True, help="sample inputs (.npz)"
     )
@@ -58,6 +62,7 @@ def add_parser(subparsers: Any) -> None:
         default=[],
         help="write the accuracy report here: .json, or .svg for a picture; may be repeated",
     )
+    _add_language_options(parser)
 
 
 def _add_quantization(parser: argparse.ArgumentParser) -> None:
@@ -91,6 +96,39 @@ def _add_quantization(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_language_options(parser: argparse.ArgumentParser) -> None:
+    """Add what only language models have."""
+    group = parser.add_argument_group("language models")
+    group.add_argument(
+        "--maximum-tokens",
+        metavar="N",
+        type=int,
+        default=256,
+        help="longest text, or rows of a step's caches (default: 256)",
+    )
+    group.add_argument(
+        "--activation-bits",
+        type=int,
+        choices=(8, 16),
+        help="bits of what matrices multiply (default: 8 for encoders, 16 for decoders)",
+    )
+    group.add_argument(
+        "--pooling",
+        choices=("none", "mean", "first"),
+        default="none",
+        help="of an encoder's states: all of them, their mean, or the first (default: none)",
+    )
+    group.add_argument(
+        "--form",
+        choices=("score", "step"),
+        default="score",
+        help="a decoder takes a text, or one token and its caches (default: score)",
+    )
+    group.add_argument(
+        "--last-only", action="store_true", help="give a decoder's logits of the last token only"
+    )
+
+
 def run(args: argparse.Namespace) -> int:
     """Run the command.
 
@@ -103,40 +141,24 @@ def run(args: argparse.Namespace) -> int:
     CliError : E-MODEL-001, -003, -004, -005, -007
     """
     from ai_ops.errors import InvalidModel
-    from ai_ops.importers.convert import import_network
     from ai_ops.importers.errors import ExtraMissing, ImportRefused
-    from ai_ops.importers.lowering import Options
     from node.errors import DONE, CliError
     from node.model_file import read_arrays, write_atomically
 
     try:
-        readable = args.file.is_file()
+        readable = args.file.is_file() or args.file.is_dir()
     except OSError as error:
         raise CliError(
             "E-MODEL-001", f"{args.file} cannot be read ({error.strerror}); check the path."
         ) from error
     if not readable:
-        raise CliError("E-MODEL-001", f"{args.file} is not a file; check the path.")
+        raise CliError("E-MODEL-001", f"{args.file} is not a file or folder; check the path.")
     if not 1 <= args.maximum_batch < 2**31:
         raise CliError("E-MODEL-003", "--maximum-batch must be 1 or more.")
-    options = Options(
-        name=args.name or args.file.stem,
-        maximum_batch=args.maximum_batch,
-        channels_last=args.channels_last,
-        output_bits=args.output_bits,
-        residual_bits=args.residual_bits,
-    )
     samples = read_arrays(args.calibration)
+    name = args.name or args.file.resolve().stem
     try:
-        imported = import_network(
-            args.file,
-            samples,
-            options,
-            args.method,
-            args.rounding,
-            tuple(name for name in args.outputs.split(",") if name),
-            progress(sys.stderr),
-        )
+        imported = _import(args, name, samples)
     except ExtraMissing as error:
         raise CliError("E-MODEL-004", f"{error}.") from error
     except ImportRefused as error:
@@ -146,10 +168,45 @@ def run(args: argparse.Namespace) -> int:
             "E-MODEL-003", f"the engine does not accept {args.file}: {error.reason}."
         ) from error
     write_atomically(args.output, imported.data)
-    _write_reports(args.report, options.name, imported)
+    _write_reports(args.report, name, imported)
     print(f"{args.file} -> {args.output}")
     print("\n".join(_text(imported)))
     return DONE
+
+
+def _import(args: argparse.Namespace, name: str, samples: dict[str, Any]) -> Imported:
+    """Import by the kind of file."""
+    from ai_ops.importers.convert import import_network
+    from ai_ops.importers.language.convert import import_language, is_language_model
+    from ai_ops.importers.language.options import USUAL_BITS, LanguageOptions
+    from ai_ops.importers.lowering import Options
+
+    if is_language_model(args.file):
+        language = LanguageOptions(
+            name=name,
+            maximum_tokens=args.maximum_tokens,
+            bits=args.activation_bits or USUAL_BITS,
+            form=args.form,
+            last_only=args.last_only,
+            pooling=args.pooling,
+        )
+        return import_language(args.file, samples, language)
+    options = Options(
+        name=name,
+        maximum_batch=args.maximum_batch,
+        channels_last=args.channels_last,
+        output_bits=args.output_bits,
+        residual_bits=args.residual_bits,
+    )
+    return import_network(
+        args.file,
+        samples,
+        options,
+        args.method,
+        args.rounding,
+        tuple(name for name in args.outputs.split(",") if name),
+        progress(sys.stderr),
+    )
 
 
 def _write_reports(paths: list[Path], name: str, imported: Imported) -> None:
