@@ -76,7 +76,7 @@ def _attend(q: Floats, k: Floats, v: Floats, heads: int, shared: int, causal: bo
     depth = q.shape[1] // heads
     split_q = q.reshape(count, shared, heads // shared, depth)
     split_k, split_v = (x.reshape(count, shared, depth) for x in (k, v))
-    scores = np.einsum("tgrd,sgd->grts", split_q, split_k, optimize=True) / np.sqrt(depth)
+    scores = np.einsum("tgrd,sgd->grts", split_q, split_k, optimize=True) / math.sqrt(depth)
     if causal:
         scores = np.where(np.tri(count, dtype=bool), scores, -np.inf)
     mixed = np.einsum("grts,sgd->tgrd", softmax(scores), split_v, optimize=True)

@@ -98,7 +98,13 @@ class Decoder:
 
     def matrix(self, name: str, plan: InputPlan, weight: str) -> IntegerMatrix:
         """Quantize a matrix whose input is the value `name`."""
-        return steps.matrix_for(self.seen, name, plan, self.weight(weight), None)
+        known = self.seen.matrices
+        if (weight, plan.bits) not in known:
+            known[weight, plan.bits] = steps.matrix_for(
+                self.seen, name, plan, self.weight(weight), None
+            )
+        matrix: IntegerMatrix = known[weight, plan.bits]
+        return matrix
 
     def norm(self, name: str, value: str, plan: InputPlan) -> str:
         """Normalize the residual stream into a product's input."""

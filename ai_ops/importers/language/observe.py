@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,12 +32,15 @@ class Observations:
     rows : about `ROWS` rows of each value that a matrix multiplies, float32 (rows, elements)
     moments : second moments of the same values, with the constant 1 of a bias
     ends : least and greatest value of each element of keys
+    matrices : weights rounded for these observations, by name and bits of their input: rounding
+        them is most of an import's work, and a second form of the same model needs them again
     """
 
     largest: dict[str, Reals] = field(default_factory=dict)
     rows: dict[str, Floats] = field(default_factory=dict)
     moments: dict[str, Moments] = field(default_factory=dict)
     ends: dict[str, tuple[Reals, Reals]] = field(default_factory=dict)
+    matrices: dict[tuple[str, int], Any] = field(default_factory=dict)
     waiting: dict[str, list[Floats]] = field(default_factory=dict)
 
     def top(self, name: str) -> float:
