@@ -17,6 +17,8 @@ from ai_ops.importers.language.float_models import error_function, run_float_mod
 from ai_ops.importers.language.measure import Stepper, perplexity, run_tokens
 from ai_ops.importers.language.observe import observe
 from ai_ops.importers.language.options import LanguageOptions
+from ai_ops.importers.language.products import input_limit
+from ai_ops.importers.scales import BIAS_LIMIT
 from ai_ops.model import encode_model, head_of
 from ai_ops.validate import DEFAULT_LIMITS, validate
 from tests.importers.language_models import (
@@ -182,6 +184,15 @@ def test_bfloat16_is_read(tmp_path: Path) -> None:
     name = "encoder.layer.1.output.dense.weight"
     expected = (bert_tensors()[name].view(np.uint32) & 0xFFFF0000).view(np.float32)
     assert np.array_equal(read_checkpoint(folder).tensors[name], expected)
+
+
+@pytest.mark.parametrize("depth", [1, 384, 576, 1536, 2**14])
+def test_products_of_16_bit_rows_stay_within_the_accumulator(depth: int) -> None:
+    for biased, bias in ((False, 0), (True, BIAS_LIMIT)):
+        limit = input_limit(16, depth, biased=biased)
+        assert limit * 128 * depth + bias < 2**31
+        assert limit == 32_767 or (limit + 1) * 128 * depth + bias >= 2**31
+    assert input_limit(8, depth, biased=True) == 32_767
 
 
 def test_perplexity_of_known_probabilities() -> None:

@@ -48,7 +48,7 @@ class Encoder:
     def plan(self, value: str, *names: str) -> InputPlan:
         """Plan the input of the products with such weights."""
         weights = [self.weight(f"{name}.weight") for name in names]
-        return plan_input(self.seen, value, weights, self.options.bits)
+        return plan_input(self.seen, value, weights, self.options.bits, biased=True)
 
     def product(
         self, key: str, value: str, plan: InputPlan, name: str, scales: float | Reals,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ai_ops.importers.language.observe import Observations, Reals
 from ai_ops.importers.rounding import Moments, compensated
-from ai_ops.importers.scales import LEVELS, scale_for
+from ai_ops.importers.scales import BIAS_LIMIT, LEVELS, scale_for
 
 DYNAMIC_BITS, STATIC_BITS = 8, 16
 DYNAMIC_LIMIT = 32_767
@@ -70,26 +70,47 @@ class IntegerMatrix:
     bias: Reals
 
 
-def input_limit(bits: int, depth: int) -> int:
+def input_limit(bits: int, depth: int, *, biased: bool) -> int:
     """Return the largest input integer with which a product of `depth` stays within i32."""
     if bits == DYNAMIC_BITS:
         return DYNAMIC_LIMIT
-    return min(DYNAMIC_LIMIT, (2**31 - 1) // (depth * WEIGHT_MAGNITUDE))
+    room = 2**31 - 1 - (BIAS_LIMIT if biased else 0)
+    return min(DYNAMIC_LIMIT, room // (depth * WEIGHT_MAGNITUDE))
 
 
 def plan_input(
-    seen: Observations, name: str, weights: Sequence[Reals], bits: int, *, smooth: bool = True
+    seen: Observations,
+    name: str,
+    weights: Sequence[Reals],
+    bits: int,
+    *,
+    smooth: bool = True,
+    biased: bool = False,
 ) -> InputPlan:
-    """Choose the smoothing and scale of a value that `weights` (each (N, K)) multiply."""
-    exponent = 0.0
-    if smooth:
-        exponent = min(EXPONENTS, key=lambda e: _error(seen, name, weights, bits, e))
-    return _plan(seen, name, weights, bits, exponent)
+    """Choose the smoothing and scale of a value that `weights` (each (N, K)) multiply.
+
+    Parameters
+    ----------
+    biased : a bias is added to the products, which needs room in the accumulator
+    """
+    limit = input_limit(bits, weights[0].shape[1], biased=biased)
+    plans = [
+        _plan(seen, name, weights, (bits, limit), exponent)
+        for exponent in (EXPONENTS if smooth else EXPONENTS[:1])
+    ]
+    if len(plans) == 1:
+        return plans[0]
+    return min(plans, key=lambda plan: _error(seen, name, weights, plan))
 
 
 def _plan(
-    seen: Observations, name: str, weights: Sequence[Reals], bits: int, exponent: float
+    seen: Observations,
+    name: str,
+    weights: Sequence[Reals],
+    size: tuple[int, int],
+    exponent: float,
 ) -> InputPlan:
+    bits, limit = size
     largest = seen.largest[name]
     factors = np.ones_like(largest)
     if exponent > 0:
@@ -98,7 +119,6 @@ def _plan(
         factors /= np.maximum(columns, LEAST) ** (1 - exponent)
         factors /= np.exp(np.log(factors).mean())
         factors = np.clip(factors, SPREAD_LIMIT**-0.5, SPREAD_LIMIT**0.5)
-    limit = input_limit(bits, len(largest))
     top = float((largest / factors).max()) * HEADROOM[bits]
     return InputPlan(
         bits=bits,
@@ -109,14 +129,11 @@ def _plan(
     )
 
 
-def _error(
-    seen: Observations, name: str, weights: Sequence[Reals], bits: int, exponent: float
-) -> float:
+def _error(seen: Observations, name: str, weights: Sequence[Reals], plan: InputPlan) -> float:
     """Return the squared error that quantization adds to the products of the sample rows."""
-    plan = _plan(seen, name, weights, bits, exponent)
     rows = seen.rows[name].astype(np.float64)
     integers = np.clip(np.rint(rows / plan.scales), -plan.limit, plan.limit)
-    if bits == DYNAMIC_BITS:
+    if plan.bits == DYNAMIC_BITS:
         top = np.maximum(np.abs(integers).max(1, keepdims=True), 1)
         integers = np.rint(integers * LEVELS / top) * top / LEVELS
     error = 0.0

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ai_ops.dtype import DType
+from ai_ops.importers.errors import ImportRefused
 from ai_ops.importers.language.builder import Builder, pair, pairs, second
 from ai_ops.importers.language.observe import Observations, Reals
 from ai_ops.importers.language.products import (
@@ -17,7 +18,7 @@ from ai_ops.importers.language.products import (
     round_matrix,
     smoothed_moments,
 )
-from ai_ops.importers.scales import LEVELS, scale_for
+from ai_ops.importers.scales import BIAS_LIMIT, LEVELS, scale_for
 
 WIDE = 32_767
 RESIDUAL_LIMIT = 2**21 - 1
@@ -80,10 +81,13 @@ def multiply(
             **pairs(ratio * (2.0**ROW_BITS / LEVELS), source, DYNAMIC_SHIFTS),
             **clamp_fields(clamp),
         )
+    bias = np.rint(matrix.bias / (plan.unit * matrix.scales))
+    if np.abs(bias).max() > BIAS_LIMIT:
+        raise ImportRefused(f"the step {source} adds a bias far above its products")
     return builder.emit(
         "GEMM",
         (key, weight),
-        bias=integers(np.rint(matrix.bias / (plan.unit * matrix.scales))),
+        bias=integers(bias),
         **pairs(ratio, source),
         **clamp_fields(clamp),
     )
