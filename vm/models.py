@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import Generic, TypeVar
 
-from ai_ops.backends import select_backend
+from ai_ops.backends import OPTIONAL_BACKENDS, select_backend
 from ai_ops.backends.base import Backend
 from ai_ops.backends.reference import ReferenceBackend
 from ai_ops.errors import BackendFault, InvalidModel
@@ -67,6 +67,8 @@ class ByteCache(Generic[T]):
 
 class ModelStore:
     """Runs the models of a state on a backend, and on the reference when that fails.
+
+    A card that fails is followed by the `cpu` backend first.
 
     Parameters
     ----------
@@ -125,6 +127,11 @@ class ModelStore:
         try:
             return self._load(registry, model).run(content, n)
         except (BackendFault, MemoryError):
+            if self.backend.name in OPTIONAL_BACKENDS:
+                # What needs a card takes minutes on the reference.
+                with suppress(BackendFault, MemoryError):
+                    slower = select_backend("cpu")
+                    return self._prepare(registry, model, slower).run(content, n)
             return self.run_on_reference(registry, model, content, n)
 
     def run_on_reference(

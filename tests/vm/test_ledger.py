@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ai_ops.backends.base import Kernel
+from ai_ops.backends.base import Backend, Kernel
 from ai_ops.backends.reference import ReferenceBackend
 from ai_ops.dtype import Array
 from ai_ops.errors import BackendFault
@@ -152,6 +152,26 @@ def test_a_fault_of_the_backend_runs_the_reference() -> None:
     address = deploy(state, model)
     state.inference.models = ModelStore(FailingBackend(), state.vm_config.limits)
     infer(state, address)
+    assert state.inference.step_digests == [answer(model, bytes(ROW)).step_digests]
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_a_fault_of_a_card_goes_to_the_cpu_before_the_reference(
+    works: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def select(name: str) -> Backend:
+        asked.append(name)
+        return ReferenceBackend() if works else FailingBackend()
+
+    monkeypatch.setattr(FailingBackend, "name", "gpu")
+    monkeypatch.setattr("vm.models.select_backend", select)
+    state, model = new_state(), mlp()
+    address = deploy(state, model)
+    state.inference.models = ModelStore(FailingBackend(), state.vm_config.limits)
+    infer(state, address)
+    assert asked == ["cpu"]
     assert state.inference.step_digests == [answer(model, bytes(ROW)).step_digests]
 
 
