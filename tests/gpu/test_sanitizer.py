@@ -36,11 +36,25 @@ print("ran", len(backend.shim.launches))
 """
 
 
+PLANTED = """
+KERNEL(planted, 32) {
+  volatile u32 sink = *(const u32 *)(POINTER(const u8, 0) + 1);
+  (void)sink;
+}
+"""
+
+
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the kernels, and one with a fault, once."""
     if COMPILER is None:
         pytest.skip("no C compiler")
-    return tmp_path_factory.mktemp("sanitized")
+    path = tmp_path_factory.mktemp("sanitized") / "shim.so"
+    try:
+        build(path, flags=SANITIZER, extra=PLANTED)
+    except subprocess.CalledProcessError:
+        pytest.skip("this compiler has no sanitizer library")
+    return path
 
 
 def run(script: str, library: Path) -> subprocess.CompletedProcess[str]:
@@ -54,28 +68,13 @@ def run(script: str, library: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def built(folder: Path, extra: str = "") -> Path:
-    library = folder / "shim.so"
-    try:
-        build(library, flags=SANITIZER, extra=extra)
-    except subprocess.CalledProcessError:
-        pytest.skip("this compiler has no sanitizer library")
-    return library
-
-
-def test_nothing_undefined_happens(folder: Path) -> None:
-    done = run(RUN, built(folder))
+def test_nothing_undefined_happens(library: Path) -> None:
+    done = run(RUN, library)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.startswith("ran ")
     assert "runtime error" not in done.stderr, done.stderr[:2000]
 
 
-PLANTED = """
-KERNEL(planted, 32) {
-  volatile u32 sink = *(const u32 *)(POINTER(const u8, 0) + 1);
-  (void)sink;
-}
-"""
 MISREAD = """
 import sys
 from tests.gpu import shim_device
@@ -91,6 +90,6 @@ device.queue().launch(prepared([launch], 0)[0], 1)
 """
 
 
-def test_a_misaligned_read_would_be_seen(folder: Path) -> None:
-    done = run(MISREAD, built(folder, PLANTED))
+def test_a_misaligned_read_would_be_seen(library: Path) -> None:
+    done = run(MISREAD, library)
     assert "misaligned address" in done.stderr

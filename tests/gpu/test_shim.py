@@ -38,7 +38,7 @@ from tests.gpu.shim_device import COMPILER, ShimBackend, ShimDevice, ShimQueue
 if COMPILER is None:
     pytest.skip("no C compiler: the kernels' source is not run", allow_module_level=True)
 
-MODELS = 5_000 if os.environ.get("ENGRAM_LONG") == "1" else 60
+MODELS = 5_000 if os.environ.get("ENGRAM_LONG") == "1" else 40
 FIRST_SEED = int(os.environ.get("ENGRAM_SEED", "20261124"))
 
 
