@@ -78,11 +78,13 @@ def infer(node: Node, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
 
 
 def work(node: Node, inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> cost.Work:
-    """H * W * O * KH * KW * C / groups multiply-accumulates, added to KH * KW * O places a pixel."""
+    """H * W * O * KH * KW * C / groups multiply-accumulates; a tap reads C and writes O elements."""
     x, w = (value.type for value in inputs)
     filters, height, width, _ = w.shape
     groups = node.integer("groups")
-    c0, c1, c2 = (count // x.shape[3] for count in cost.elements(x, height * width * filters))
+    channels = x.shape[3]
+    moved = cost.elements(x, height * width * (channels + filters))
+    c0, c1, c2 = (count // channels for count in moved)
     return {
         ("mac_conv" if groups == 1 else "mac_grouped"): cost.elements(
             x, height * width * filters // groups

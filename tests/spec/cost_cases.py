@@ -42,7 +42,7 @@ def cost_cases() -> list[Case]:
             {"transpose_b": 0, **HALF},
             (many, value(I8, 5, 3)),
             mac_attention=[0, 3 * 5, 0],
-            element_copy=5 * 3,
+            element_copy=[5 * 3, 5, 0],
             element_heavy=[0, 3, 0],
         ),
         counted(
@@ -51,7 +51,7 @@ def cost_cases() -> list[Case]:
             (image, value(I8, 3, 2, 2, 4)),
             mac_conv=6 * 7 * 4 * 2 * 2 * 3,
             weight_bytes=3 * 2 * 2 * 4,
-            element_copy=6 * 7 * 2 * 2 * 3,
+            element_copy=6 * 7 * 2 * 2 * (4 + 3),
             element_heavy=12 * 14 * 3,
         ),
         counted(
@@ -60,7 +60,7 @@ def cost_cases() -> list[Case]:
             (value(I8, SYMBOLIC, 6, 7, 4), value(I8, 6, 2, 2, 2)),
             mac_grouped=[0, 6 * 7 * 4 * 2 * 2 * 3, 0],
             weight_bytes=6 * 2 * 2 * 2,
-            element_copy=[0, 6 * 7 * 2 * 2 * 6, 0],
+            element_copy=[0, 6 * 7 * 2 * 2 * (4 + 6), 0],
             element_heavy=[0, 12 * 14 * 6, 0],
         ),
         *(counted(name, {}, (many,), element_cheap=[0, 5, 0]) for name in ("NEGATE", "ABS")),
