@@ -192,3 +192,30 @@ def make_compare(site: Site) -> Kernel:
         return (relation(a, b).view(np.uint8),)
 
     return run
+
+
+def make_where(site: Site) -> Kernel:
+    """Make WHERE on bits, whatever they mean; repeated operands are spread out first."""
+    loop = site.loops["choose"]
+    lane = np.dtype(f"<i{site.outputs[0].type.dtype.itemsize}")
+
+    def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        shape = np.broadcast_shapes(*(array.shape for array in arrays))
+        condition = np.broadcast_to((arrays[0] != 0).view(np.uint8), shape)
+        a, b = (owned(np.broadcast_to(array, shape).view(lane), lane) for array in arrays[1:])
+        y = np.empty(shape, lane)
+        flat = owned(condition, np.dtype(np.uint8)).reshape(-1)
+        loop(flat, a.reshape(-1), b.reshape(-1), y.reshape(-1))
+        return (y.view(site.outputs[0].type.dtype.numpy),)
+
+    return run
+
+
+def make_gather(site: Site) -> Kernel:
+    """Make GATHER with NumPy's own clamping, which is that of the rule."""
+    axis = site.node.integer("axis")
+
+    def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        return (np.take(arrays[0], arrays[1].astype(np.intp), axis=axis, mode="clip"),)
+
+    return run

@@ -1,8 +1,4 @@
-"""Kernels of the `numba` backend for reductions and boxes.
-
-MAX and MIN, MAXIMUM, MINIMUM and WHERE stay with NumPy, whose own loops over whole dtypes are vector
-code already.
-"""
+"""Kernels of the `numba` backend for reductions, boxes and rows."""
 
 from __future__ import annotations
 
@@ -11,7 +7,7 @@ from math import prod
 import numpy as np
 
 from ai_ops.backends.base import Kernel
-from ai_ops.backends.site import Site, channel_scales, lane_of, owned
+from ai_ops.backends.site import Loop, Site, channel_scales, lane_of, owned
 from ai_ops.dtype import Array
 from ai_ops.graph import Node
 
@@ -36,12 +32,24 @@ def result_shape(node: Node, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def make_mean(site: Site) -> Kernel:
     """Make MEAN."""
-    loop, lane, axes = site.loops["mean_lines"], lane_of(*site.inputs), site.node.integers("axes")
+    return _make_reduction(site, site.loops["mean_lines"])
+
+
+def make_extreme(site: Site) -> Kernel:
+    """Make MAX or MIN."""
+    return _make_reduction(
+        site, site.loops["extreme_lines"], 0 if site.node.operator == "MAX" else -1
+    )
+
+
+def _make_reduction(site: Site, loop: Loop, *arguments: int) -> Kernel:
+    """Make a reduction whose result has the dtype of x."""
+    lane, axes = lane_of(*site.inputs), site.node.integers("axes")
 
     def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
         x = lines_of(arrays[0], axes, lane)
         y = np.empty(result_shape(site.node, arrays[0].shape), lane)
-        loop(x, y.reshape(x.shape[0], x.shape[2]))
+        loop(x, *arguments, y.reshape(x.shape[0], x.shape[2]))
         return (y,)
 
     return run
@@ -85,5 +93,19 @@ def make_suppression(site: Site) -> Kernel:
         y = np.empty(most, lane)
         loop(boxes, classes, order, threshold, y)
         return (y,)
+
+    return run
+
+
+def make_valid_rows(site: Site) -> Kernel:
+    """Make VALID_ROWS."""
+    loop, lane = site.loops["valid_rows"], lane_of(*site.inputs)
+    column, threshold = site.node.integer("column"), site.node.integer("threshold")
+
+    def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        x = owned(arrays[0], lane)
+        rows, count = np.empty(x.shape, lane), np.empty(1, np.int32)
+        loop(x, column, threshold, rows, count)
+        return rows, count
 
     return run

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import prod
+from math import gcd, prod
 
 import numpy as np
 
@@ -13,10 +13,13 @@ from ai_ops.backends.site import Site, channel_scales, geometry_of, lane_of, own
 from ai_ops.dtype import Array, DType
 from ai_ops.graph import Node
 from ai_ops.ops.conv2d import dilations_of
+from ai_ops.ops.conv_transpose2d import grown
+from ai_ops.ops.window import Axis
 
 # Up to this depth and from this many filters on, spreading over the filters is faster (measured).
 WIDE_DEPTH = 64
 WIDE_FILTERS = 16
+TILE = 1_024
 BYTE, SHORT = DType.I8.numpy, DType.I16.numpy
 
 
@@ -148,19 +151,59 @@ def make_matmul(site: Site) -> Kernel:
         a = owned(arrays[0], lane)
         b = owned(arrays[1] if turned else arrays[1].swapaxes(-1, -2), lane)
         lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-        which = [np.arange(prod(m.shape[:-2])).reshape(m.shape[:-2]) for m in (a, b)]
-        pairs = np.stack([np.broadcast_to(index, lead).reshape(-1) for index in which], axis=-1)
+        lefts, rights = (_matrices(m.shape[:-2], lead) for m in (a, b))
         y = np.empty((*lead, a.shape[-2], b.shape[-2]), narrow)
         loop(
             a.reshape(-1, *a.shape[-2:]),
             b.reshape(-1, *b.shape[-2:]),
-            pairs,
+            lefts,
+            rights,
             *(fixed or channel_scales(node, b.shape[-2])),
             y.reshape(-1, *y.shape[-2:]),
         )
         return (y,)
 
     return run
+
+
+def _matrices(own: tuple[int, ...], lead: tuple[int, ...]) -> Wide:
+    """Return the index of an operand's matrix for each of the result's."""
+    numbers = np.arange(prod(own), dtype=np.int64)
+    if own == lead:
+        return numbers
+    return np.ascontiguousarray(np.broadcast_to(numbers.reshape(own), lead)).reshape(-1)
+
+
+def _reached(axis: Axis, start: int, stop: int) -> Wide:
+    """Find the taps of a transposed convolution that reach positions `start` to `stop`.
+
+    Tap p reaches position t from element r of x where r * stride + p * dilation = t + before. By
+    the remainder of t + before there is a first such tap; from there on every period-th is one.
+
+    Returns
+    -------
+    int64 (T, 3)
+        The first tap of each position, its element of x, and how many there are.
+    """
+    period, step = _period_and_step(axis)
+    at = np.arange(start, stop, dtype=np.int64) + axis.before
+    firsts = np.full(axis.stride, axis.kernel, np.int64)
+    taps = np.arange(min(period, axis.kernel), dtype=np.int64)
+    firsts[taps * axis.dilation % axis.stride] = taps
+    first = firsts[at % axis.stride]
+    # Taps that would need an element behind the last one are passed over.
+    behind = np.maximum(at - first * axis.dilation - (axis.output - 1) * axis.stride, 0)
+    first += -(-behind // (period * axis.dilation)) * period
+    rest = at - first * axis.dilation
+    source = rest // axis.stride
+    count = np.minimum((axis.kernel - 1 - first) // period, source // step) + 1
+    count[(rest < 0) | (first >= axis.kernel)] = 0
+    return np.stack((first, source, count), axis=-1)
+
+
+def _period_and_step(axis: Axis) -> tuple[int, int]:
+    shared = gcd(axis.stride, axis.dilation)
+    return axis.stride // shared, axis.dilation // shared
 
 
 def make_conv_transpose2d(site: Site) -> Kernel:
@@ -170,7 +213,8 @@ def make_conv_transpose2d(site: Site) -> Kernel:
     each = filters // groups
     deep = int(each < FEW_CHANNELS and depth >= each)
     loop = site.loops["conv_transpose2d"]
-    arguments = (geometry_of(site.node, dilations_of(site.node)), deep)
+    down, right = grown(site.node, site.inputs[0].type.shape, (height, width))
+    steps = (*_period_and_step(down), *_period_and_step(right))
     scales = channel_scales(site.node, filters)
     lane, narrow = lane_of(*site.inputs), _sum_lane(site)
     pixel_shape = site.outputs[0].type.shape[1:]
@@ -186,7 +230,13 @@ def make_conv_transpose2d(site: Site) -> Kernel:
         x = owned(arrays[0], lane)
         w = arrange(arrays[1]) if fixed is None else fixed
         y = np.empty((x.shape[0], *pixel_shape), narrow)
-        loop(x, w, *arguments, *scales, y)
+        # In tiles, so that the lists of taps stay small beside any result.
+        for top in range(0, down.size, TILE):
+            rows = _reached(down, top, min(top + TILE, down.size))
+            for left in range(0, right.size, TILE):
+                columns = _reached(right, left, min(left + TILE, right.size))
+                tile = np.array((top, left, *steps), np.int64)
+                loop(x, w, deep, tile, rows, columns, *scales, y)
         return (y,)
 
     return run
