@@ -45,6 +45,34 @@ def matmul(
                 y[p, i, j] = v
 
 
+def reach(window: Wide, firsts: Wide, start: int, y: Array) -> None:
+    """Find the taps of a transposed convolution that reach positions from `start` on.
+
+    Tap p reaches position t of the result from element r of x where r * stride + p * dilation is
+    t + before. firsts int64 (stride,) holds the first such tap by the remainder of t + before, or
+    -1. From there on every period-th tap does, each from an element `step` nearer to the front.
+
+    window int64 (7,): stride, dilation, before, period, step, elements of x, taps. Writes into
+    y int64 (T, 3) the first tap of each position, its element of x, and how many taps there are.
+    """
+    stride, dilation, period, step = window[0], window[1], window[3], window[4]
+    for n in range(y.shape[0]):
+        at = start + n + window[2]
+        p = firsts[at % stride]
+        y[n, 0], y[n, 1], y[n, 2] = 0, 0, 0
+        if p < 0:
+            continue
+        # Taps that would need an element behind the last one are passed over.
+        behind = at - p * dilation - (window[5] - 1) * stride
+        if behind > 0:
+            p += (behind + period * dilation - 1) // (period * dilation) * period
+        rest = at - p * dilation
+        if rest >= 0 and p < window[6]:
+            r = rest // stride
+            y[n, 0], y[n, 1] = p, r
+            y[n, 2] = min((window[6] - 1 - p) // period, r // step) + 1
+
+
 def conv_transpose2d(
     x: Array,
     w: Array,
@@ -61,9 +89,8 @@ def conv_transpose2d(
 
     x (B, H, W, C); w (KH, KW, G, I, F) of G groups with I channels and F filters each, or with
     `deep` 1 (KH, KW, G, F, I), for few filters: a dot product then replaces the loop over them.
-    rows int64 (T, 3): the first tap that reaches a row of the tile, the row of x that it multiplies,
-    and how many taps there are; each further one is tile[2] later, its row of x tile[3] earlier.
-    columns likewise, with tile[4] and tile[5]. The tile begins at row tile[0], column tile[1].
+    rows and columns int64 (T, 3) are what `reach` found. The tile begins at row tile[0], column
+    tile[1]; tile[2] and tile[3] are period and step of rows, tile[4] and tile[5] of columns.
     y (B, OH, OW, G * F).
     """
     bias, multipliers, halves, shifts = scales[0], scales[1], scales[2], scales[3]
@@ -91,25 +118,10 @@ def conv_transpose2d(
                                         )
                                     acc[to + o] += total
                                 continue
-                            k = 0
-                            while k + 3 < channels:
-                                e0 = np.int32(x[b, r, s, at + k])
-                                e1 = np.int32(x[b, r, s, at + k + 1])
-                                e2 = np.int32(x[b, r, s, at + k + 2])
-                                e3 = np.int32(x[b, r, s, at + k + 3])
+                            for k in range(channels):
+                                e = np.int32(x[b, r, s, at + k])
                                 for o in range(filters):
-                                    acc[to + o] += (
-                                        np.int32(e0 * np.int32(w[p, q, g, k, o]))
-                                        + np.int32(e1 * np.int32(w[p, q, g, k + 1, o]))
-                                        + np.int32(e2 * np.int32(w[p, q, g, k + 2, o]))
-                                        + np.int32(e3 * np.int32(w[p, q, g, k + 3, o]))
-                                    )
-                                k += 4
-                            while k < channels:
-                                e0 = np.int32(x[b, r, s, at + k])
-                                for o in range(filters):
-                                    acc[to + o] += np.int32(e0 * np.int32(w[p, q, g, k, o]))
-                                k += 1
+                                    acc[to + o] += np.int32(e * np.int32(w[p, q, g, k, o]))
                 for o in range(groups * filters):
                     z = ((np.int64(acc[o]) + bias[o]) * multipliers[o] + halves[o]) >> shifts[o]
                     if z < low:

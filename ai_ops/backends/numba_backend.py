@@ -79,6 +79,7 @@ COMPILED = (
     "table8",
     "argmax",
     "matmul",
+    "reach",
     "conv_transpose2d",
     "divide",
     "bit_length",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import gcd, prod
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from ai_ops.arithmetic import Wide
 from ai_ops.backends.base import Kernel
 from ai_ops.backends.kernels import FEW_CHANNELS
-from ai_ops.backends.site import Site, channel_scales, geometry_of, lane_of, owned
+from ai_ops.backends.site import Loop, Site, channel_scales, geometry_of, lane_of, owned
 from ai_ops.dtype import Array, DType
 from ai_ops.graph import Node
 from ai_ops.ops.conv2d import dilations_of
@@ -174,36 +175,29 @@ def _matrices(own: tuple[int, ...], lead: tuple[int, ...]) -> Wide:
     return np.ascontiguousarray(np.broadcast_to(numbers.reshape(own), lead)).reshape(-1)
 
 
-def _reached(axis: Axis, start: int, stop: int) -> Wide:
-    """Find the taps of a transposed convolution that reach positions `start` to `stop`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """One direction of a transposed convolution, in the form of `matrix_kernels.reach`."""
 
-    Tap p reaches position t from element r of x where r * stride + p * dilation = t + before. By
-    the remainder of t + before there is a first such tap; from there on every period-th is one.
+    window: Wide
+    firsts: Wide
 
-    Returns
-    -------
-    int64 (T, 3)
-        The first tap of each position, its element of x, and how many there are.
-    """
-    period, step = _period_and_step(axis)
-    at = np.arange(start, stop, dtype=np.int64) + axis.before
-    firsts = np.full(axis.stride, axis.kernel, np.int64)
+    def taps(self, loop: Loop, start: int, stop: int) -> Wide:
+        """List the taps of positions `start` to `stop`."""
+        found = np.empty((stop - start, 3), np.int64)
+        loop(self.window, self.firsts, start, found)
+        return found
+
+
+def reach_of(axis: Axis) -> Reach:
+    """Work out which taps come first, for each remainder by the stride."""
+    shared = gcd(axis.stride, axis.dilation)
+    period, step = axis.stride // shared, axis.dilation // shared
+    firsts = np.full(axis.stride, -1, np.int64)
     taps = np.arange(min(period, axis.kernel), dtype=np.int64)
     firsts[taps * axis.dilation % axis.stride] = taps
-    first = firsts[at % axis.stride]
-    # Taps that would need an element behind the last one are passed over.
-    behind = np.maximum(at - first * axis.dilation - (axis.output - 1) * axis.stride, 0)
-    first += -(-behind // (period * axis.dilation)) * period
-    rest = at - first * axis.dilation
-    source = rest // axis.stride
-    count = np.minimum((axis.kernel - 1 - first) // period, source // step) + 1
-    count[(rest < 0) | (first >= axis.kernel)] = 0
-    return np.stack((first, source, count), axis=-1)
-
-
-def _period_and_step(axis: Axis) -> tuple[int, int]:
-    shared = gcd(axis.stride, axis.dilation)
-    return axis.stride // shared, axis.dilation // shared
+    sizes = (axis.stride, axis.dilation, axis.before, period, step, axis.output, axis.kernel)
+    return Reach(window=np.array(sizes, np.int64), firsts=firsts)
 
 
 def make_conv_transpose2d(site: Site) -> Kernel:
@@ -214,7 +208,9 @@ def make_conv_transpose2d(site: Site) -> Kernel:
     deep = int(each < FEW_CHANNELS and depth >= each)
     loop = site.loops["conv_transpose2d"]
     down, right = grown(site.node, site.inputs[0].type.shape, (height, width))
-    steps = (*_period_and_step(down), *_period_and_step(right))
+    both = reach_of(down), reach_of(right)
+    steps = [int(entry) for direction in both for entry in direction.window[3:5]]
+    reach = site.loops["reach"]
     scales = channel_scales(site.node, filters)
     lane, narrow = lane_of(*site.inputs), _sum_lane(site)
     pixel_shape = site.outputs[0].type.shape[1:]
@@ -232,9 +228,9 @@ def make_conv_transpose2d(site: Site) -> Kernel:
         y = np.empty((x.shape[0], *pixel_shape), narrow)
         # In tiles, so that the lists of taps stay small beside any result.
         for top in range(0, down.size, TILE):
-            rows = _reached(down, top, min(top + TILE, down.size))
+            rows = both[0].taps(reach, top, min(top + TILE, down.size))
             for left in range(0, right.size, TILE):
-                columns = _reached(right, left, min(left + TILE, right.size))
+                columns = both[1].taps(reach, left, min(left + TILE, right.size))
                 tile = np.array((top, left, *steps), np.int64)
                 loop(x, w, deep, tile, rows, columns, *scales, y)
         return (y,)

@@ -85,12 +85,15 @@ def work(node: Node, inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> c
     channels = x.shape[3]
     moved = cost.elements(x, height * width * (channels + filters))
     c0, c1, c2 = (count // channels for count in moved)
+    # Each pixel of the result asks which taps reach it.
+    p0, p1, p2 = (count // filters for count in cost.elements(outputs[0].type))
     return {
         ("mac_conv" if groups == 1 else "mac_grouped"): cost.elements(
             x, height * width * filters // groups
         ),
         "weight_bytes": cost.constant(w.size(1)),
         "element_copy": (c0, c1, c2),
+        "element_wide": (p0, p1, p2),
         "element_heavy": cost.elements(outputs[0].type),
     }
 

@@ -52,6 +52,7 @@ def cost_cases() -> list[Case]:
             mac_conv=6 * 7 * 4 * 2 * 2 * 3,
             weight_bytes=3 * 2 * 2 * 4,
             element_copy=6 * 7 * 2 * 2 * (4 + 3),
+            element_wide=12 * 14,
             element_heavy=12 * 14 * 3,
         ),
         counted(
@@ -61,6 +62,7 @@ def cost_cases() -> list[Case]:
             mac_grouped=[0, 6 * 7 * 4 * 2 * 2 * 3, 0],
             weight_bytes=6 * 2 * 2 * 2,
             element_copy=[0, 6 * 7 * 2 * 2 * (4 + 6), 0],
+            element_wide=[0, 12 * 14, 0],
             element_heavy=[0, 12 * 14 * 6, 0],
         ),
         *(counted(name, {}, (many,), element_cheap=[0, 5, 0]) for name in ("NEGATE", "ABS")),
