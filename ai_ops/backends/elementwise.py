@@ -209,13 +209,3 @@ def make_where(site: Site) -> Kernel:
         return (y.view(site.outputs[0].type.dtype.numpy),)
 
     return run
-
-
-def make_gather(site: Site) -> Kernel:
-    """Make GATHER with NumPy's own clamping, which is that of the rule."""
-    axis = site.node.integer("axis")
-
-    def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
-        return (np.take(arrays[0], arrays[1].astype(np.intp), axis=axis, mode="clip"),)
-
-    return run

@@ -20,13 +20,13 @@ from ai_ops.backends import (
     sequence_kernels,
 )
 from ai_ops.backends.base import Kernel
+from ai_ops.backends.copies import make_gather, make_pad, make_slice
 from ai_ops.backends.elementwise import (
     make_argmax,
     make_bit_length,
     make_clamp,
     make_compare,
     make_divide,
-    make_gather,
     make_mul,
     make_pool,
     make_rescale,
@@ -146,6 +146,8 @@ MAKERS: dict[str, Maker] = {
     "BIT_LENGTH": make_bit_length,
     "WHERE": make_where,
     "GATHER": make_gather,
+    "SLICE": make_slice,
+    "PAD": make_pad,
     "SUM": make_reduced_sum,
     "MAX": make_extreme,
     "MIN": make_extreme,

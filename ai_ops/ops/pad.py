@@ -32,17 +32,23 @@ def infer(node: Node, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
     return (Value(type=result, minimum=low, maximum=high),)
 
 
+def surrounded(node: Node, shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[slice, ...]]:
+    """Return the result's shape for an x of this shape, and where x lies in it."""
+    before, after = node.integers("before"), node.integers("after")
+    extents = zip(shape, before, after, strict=True)
+    grown = tuple(size + left + right for size, left, right in extents)
+    inside = (slice(left, left + size) for size, left in zip(shape, before, strict=True))
+    return grown, tuple(inside)
+
+
 def reference(
     node: Node, arrays: tuple[Array, ...], outputs: tuple[Value, ...]
 ) -> tuple[Array, ...]:
     """Fill the result, whose size validation has bounded, and write x into it."""
     (x,) = arrays
-    before, after = node.integers("before"), node.integers("after")
-    extents = zip(x.shape, before, after, strict=True)
-    shape = tuple(size + left + right for size, left, right in extents)
+    shape, inside = surrounded(node, x.shape)
     result = np.full(shape, node.integer("value"), dtype=outputs[0].type.dtype.numpy)
-    inside = (slice(left, left + size) for size, left in zip(x.shape, before, strict=True))
-    result[tuple(inside)] = x
+    result[inside] = x
     return (result,)
 
 

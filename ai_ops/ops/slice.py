@@ -46,19 +46,24 @@ def _cut(size: int, cut: list[int]) -> int:
     return count
 
 
+def selection(node: Node, shape: tuple[int, ...]) -> tuple[slice, ...]:
+    """Return a checked node's cut of an x of this shape, as NumPy spells it."""
+    fields = (node.integers(name) for name in ("starts", "sizes", "strides"))
+    selected = []
+    for size, start, count, stride in zip(shape, *fields, strict=True):
+        first = start if start >= 0 else size - 1
+        stop = first + (count if count >= 0 else size) * stride
+        selected.append(slice(first, stop if stop >= 0 else None, stride))
+    return tuple(selected)
+
+
 def reference(
     node: Node, arrays: tuple[Array, ...], outputs: tuple[Value, ...]
 ) -> tuple[Array, ...]:
     """Copy what NumPy's slices select."""
     del outputs
     (x,) = arrays
-    fields = (node.integers(name) for name in ("starts", "sizes", "strides"))
-    selected = []
-    for size, start, count, stride in zip(x.shape, *fields, strict=True):
-        first = start if start >= 0 else size - 1
-        stop = first + (count if count >= 0 else size) * stride
-        selected.append(slice(first, stop if stop >= 0 else None, stride))
-    return (np.ascontiguousarray(x[tuple(selected)]),)
+    return (np.ascontiguousarray(x[selection(node, x.shape)]),)
 
 
 SLICE = Operator(

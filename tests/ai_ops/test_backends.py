@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import cache
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ import pytest
 from ai_ops.backends import BACKENDS, CHOICES, select_backend
 from ai_ops.backends.numba_backend import COMPILED, NumbaBackend, compile_loop, source_of
 from ai_ops.backends.selftest import check_backend
+from ai_ops.backends.site import Loop
 from ai_ops.errors import BackendFault
 from ai_ops.executor import load
 from ai_ops.model import encode_model, head_of
@@ -41,14 +44,20 @@ def test_the_fastest_backend_is_chosen() -> None:
         assert select_backend("native").name == works[0]
 
 
+@cache
+def compiled_loops() -> Mapping[str, Loop]:
+    """Compile the loops, or read them from the disk, once for all tests."""
+    return NumbaBackend().loops
+
+
 @pytest.mark.parametrize("name", COMPILED)
 def test_a_loop_that_is_off_by_one_fails_the_self_test(name: str) -> None:
     def off_by_one(*arguments: np.ndarray) -> None:
-        compiled.loops[name](*arguments)
+        loops[name](*arguments)
         arguments[-1].flat[-1] ^= 1
 
-    compiled = NumbaBackend()
-    backend = NumbaBackend(lambda other: off_by_one if other == name else compiled.loops[other])
+    loops = compiled_loops()
+    backend = NumbaBackend(lambda other: off_by_one if other == name else loops[other])
     with pytest.raises(BackendFault, match="self test"):
         check_backend(backend)
 

@@ -7,6 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 
+from ai_ops.backends.copies import copy_into
 from ai_ops.backends.numba_backend import NumbaBackend, source_of
 from ai_ops.backends.products import TILE, reach_of
 from ai_ops.dtype import DType
@@ -105,3 +106,12 @@ def test_bits_turned_over_give_the_smallest(dtype: type[np.signedinteger]) -> No
         turned = np.empty((1, 3), dtype)
         source_of("extreme_lines")(np.ascontiguousarray(x.T)[np.newaxis], mask, turned)
         assert turned[0].tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("shape", [(3_000, 3), (1_500, 2, 2), (900, 5), (1, 4_500), (4_500, 1)])
+def test_a_copy_in_short_runs_is_the_copy(shape: tuple[int, ...]) -> None:
+    source = np.arange(np.prod(shape) * 2, dtype=np.int32).reshape(*shape[:-1], -1)[..., ::2]
+    wide = np.zeros((shape[0] + 1, *shape[1:]), np.int32)
+    copy_into(wide[1:], source)
+    assert np.array_equal(wide[1:], source)
+    assert not wide[0].any()
