@@ -38,6 +38,9 @@ def refusals() -> list[Case]:
         ),
         refused("O-21", SHAPE, name, transposed(), image, value(I8, 2, 3, 3)),
         refused("O-21", SHAPE, name, transposed(), value(I8, 5, 5, 2), w),
+        refused(
+            "O-21", SHAPE, name, transposed(), value(I8, 1, SYMBOLIC, 5, 2), value(I8, 2, 3, 3)
+        ),
         refused("O-21", NOT_SYMBOLIC, name, transposed(), value(I8, 1, SYMBOLIC, 5, 2), w),
         refused("O-21", VALUE, name, transposed(strides=[0, 1]), image, w),
         refused("O-21", VALUE, name, transposed(dilations=[0, 1]), image, w),
@@ -51,6 +54,7 @@ def refusals() -> list[Case]:
         *nms_refusals(),
         refused("O-42", DTYPE, "VALID_ROWS", {"column": 0, "threshold": 0}, value(U8, 2, 3)),
         refused("O-42", SHAPE, "VALID_ROWS", {"column": 0, "threshold": 0}, value(I8, 2)),
+        refused("O-42", DTYPE, "VALID_ROWS", {"column": 0, "threshold": 0}, value(U8, 2)),
         refused(
             "O-42",
             NOT_SYMBOLIC,
@@ -67,6 +71,7 @@ def nms_refusals() -> list[Case]:
     most = select(0, 65536, 5)
     return [
         refused("O-41", DTYPE, name, most, value(I8, 5, 4), scores),
+        refused("O-41", DTYPE, name, most, value(I8, 5, 5), scores),
         refused("O-41", DTYPE, name, most, boxes, scores, value(I16, 5)),
         refused("O-41", SHAPE, name, most, value(I16, 5, 5), scores),
         refused("O-41", SHAPE, name, most, value(I16, 20), scores),
