@@ -16,10 +16,11 @@ Polynomial = tuple[int, int, int]
 """Counts (c0, c1, c2): c0 + c1*n + c2*n^2."""
 
 COST_CLASSES: tuple[str, ...] = (
-    "steps",  # operators run: dispatch and one digest each; operands and inputs to handle
+    "steps",  # halves of an operator run: dispatch, one digest; operands and inputs to handle
+    "rows",  # inner loops begun: a row reduced or scaled, a window, a run of a patch
     "mac_gemm",  # multiply-accumulates of dense products
-    "mac_conv",  # multiply-accumulates of ungrouped convolutions
-    "mac_grouped",  # multiply-accumulates of grouped and depthwise convolutions
+    "mac_conv",  # multiply-accumulates of other convolutions
+    "mac_grouped",  # multiply-accumulates of depthwise convolutions
     "mac_attention",  # multiply-accumulates of two activations: scores and weighted values
     "weight_bytes",  # weight bytes streamed once per call
     "element_copy",  # elements moved (gathered patches, transposed, concatenated, reshaped)
@@ -89,6 +90,17 @@ def times(counts: Polynomial, factor: int) -> Polynomial:
     """Count `factor` units of work for each."""
     c0, c1, c2 = counts
     return c0 * factor, c1 * factor, c2 * factor
+
+
+def rows(tensor: TensorType, factor: int = 1) -> Polynomial:
+    """Count `factor` units of work for each row: for every index but the last."""
+    return times(product(tensor.shape[:-1]), factor)
+
+
+def plus(a: Polynomial, b: Polynomial) -> Polynomial:
+    """Add two counts."""
+    (a0, a1, a2), (b0, b1, b2) = a, b
+    return a0 + b0, a1 + b1, a2 + b2
 
 
 def constant(count: int) -> Polynomial:

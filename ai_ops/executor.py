@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -272,12 +273,14 @@ def check_input(manifest: Manifest | ModelHead, data: bytes, n: int) -> None:
         raise InvalidInput(
             InputFault.SIZE, f"the input has {len(data)} bytes; {n} units take {expected}"
         )
-    if all(
-        port.minimum == port.dtype.minimum and port.maximum == port.dtype.maximum
+    narrow = [
+        port.minimum > port.dtype.minimum or port.maximum < port.dtype.maximum
         for port in manifest.inputs
-    ):
+    ]
+    if not any(narrow):
         return
-    for port, tensor in zip(manifest.inputs, split_input(manifest, data, n), strict=True):
+    tensors = split_input(manifest, data, n)
+    for port, tensor in compress(zip(manifest.inputs, tensors, strict=True), narrow):
         low, high = int(tensor.min()), int(tensor.max())
         if low < port.minimum or high > port.maximum:
             raise InvalidInput(

@@ -25,10 +25,10 @@ WORK_CLASSES = (
     "element_wide",
     "comparison",
 )
-# What handling takes that no element shows: cutting an input out and checking its range as long as
-# two steps, picking up 16 operands of one node as long as one.
-STEPS_PER_PORT = 2
-OPERANDS_PER_STEP = 16
+# Handling counts in half steps: two for a node and one for every 8 operands that it picks up, one
+# for cutting an input out, and one for checking a range narrower than its dtype.
+STEPS_PER_PORT = 1
+OPERANDS_PER_STEP = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +196,12 @@ def _infer_nodes(
     for value in values:
         _check_limits(value.type, units, limits)
     # The first input is part of what every call costs.
-    works: list[cost.Work] = [{"steps": cost.constant(STEPS_PER_PORT * (len(manifest.inputs) - 1))}]
+    ranged = sum(
+        port.minimum > port.dtype.minimum or port.maximum < port.dtype.maximum
+        for port in manifest.inputs
+    )
+    handled = len(manifest.inputs) - 1 + ranged
+    works: list[cost.Work] = [{"steps": cost.constant(STEPS_PER_PORT * handled)}]
     first_ids = []
     for index, node in enumerate(graph.nodes):
         first_ids.append(len(values))
@@ -207,7 +212,7 @@ def _infer_nodes(
         for out in outputs:
             _check_limits(out.type, units, limits)
         works.append(operator.work(node, inputs, outputs))
-        works.append({"steps": cost.constant(1 + len(node.inputs) // OPERANDS_PER_STEP)})
+        works.append({"steps": cost.constant(2 + len(node.inputs) // OPERANDS_PER_STEP)})
         works.extend({"digest_bytes": count} for count in hashed)
         values.extend(outputs)
     return tuple(values), works, (*first_ids, len(values))

@@ -29,9 +29,12 @@ def infer(node: Node, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
 
 
 def work(node: Node, inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> cost.Work:
-    """One comparison for each element of x."""
-    del node, outputs
-    return {"element_cheap": cost.elements(inputs[0].type)}
+    """One comparison for each element of x, one loop for each result."""
+    del node
+    return {
+        "element_cheap": cost.elements(inputs[0].type),
+        "rows": cost.elements(outputs[0].type),
+    }
 
 
 def reference(

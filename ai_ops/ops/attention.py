@@ -27,6 +27,8 @@ from ai_ops.ops.epilogue import (
 from ai_ops.ops.exponential import SCORE_FIELDS, SCORE_LIMIT, check_scale, scores, weights
 
 PROBABILITY_BITS = (7, 12)
+# Setting out one head of one matrix takes as long as this many rows.
+MATRIX_ROWS = 1_000
 KEYS_MAXIMUM = 65_536
 FRACTION_BITS = 8
 BLOCK_ELEMENTS = 2**20
@@ -106,12 +108,16 @@ def _check_shapes(node: Node, q: Value, k: Value, v: Value) -> Heads:
 def work(node: Node, inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> cost.Work:
     """Two products of depth D for each pair of a query and a key, and one exponential."""
     q, k = inputs[0].type, inputs[1].type
-    width = q.shape[-1]
+    width, heads = q.shape[-1], node.integer("heads")
     pairs = cost.product(q.shape[:-1], k.shape[-2:-1])
     return {
         "mac_attention": cost.times(pairs, 2 * width),
-        "element_wide": cost.times(pairs, node.integer("heads")),
+        "element_wide": cost.times(pairs, heads),
         "element_heavy": cost.elements(outputs[0].type),
+        "element_copy": cost.elements(k, 4),
+        "rows": cost.plus(
+            cost.rows(q, 14 * heads), cost.times(cost.product(q.shape[:-2]), MATRIX_ROWS * heads)
+        ),
     }
 
 

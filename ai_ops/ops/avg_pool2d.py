@@ -15,7 +15,7 @@ from ai_ops.errors import InvalidModel, ModelFault
 from ai_ops.graph import Node, TensorType, Value
 from ai_ops.ops.definition import Field, Operator
 from ai_ops.ops.epilogue import check_accumulator
-from ai_ops.ops.max_pool2d import kernel_of
+from ai_ops.ops.max_pool2d import LONG_ROW, kernel_of
 from ai_ops.ops.window import WINDOW_FIELDS, axes, check_axes
 
 
@@ -40,9 +40,11 @@ def work(node: Node, inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> c
     del inputs
     height, width = kernel_of(node)
     result = outputs[0].type
+    taps = "element_cheap" if result.shape[3] < LONG_ROW else "element_copy"
     return {
-        "element_cheap": cost.elements(result, height * width),
+        taps: cost.elements(result, height * width),
         "element_heavy": cost.elements(result),
+        "rows": cost.rows(result, 6 + height * width // 2),
     }
 
 

@@ -83,6 +83,12 @@ def work(node: Node, inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> c
     return {"element_cheap": cost.elements(outputs[0].type, 2)}
 
 
+def chosen(node: Node, inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> cost.Work:
+    """One comparison for each result, many at once."""
+    del node, inputs
+    return {"element_copy": cost.elements(outputs[0].type)}
+
+
 def rescaled_terms(node: Node, arrays: tuple[Array, ...]) -> tuple[Wide, Wide]:
     """Return R(a) and R(b) in int64."""
     a, b = arrays

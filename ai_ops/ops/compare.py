@@ -10,7 +10,7 @@ import numpy as np
 from ai_ops.dtype import Array, DType
 from ai_ops.errors import InvalidModel, ModelFault
 from ai_ops.graph import Node, TensorType, Value
-from ai_ops.ops.broadcast import broadcast_shape, work
+from ai_ops.ops.broadcast import broadcast_shape, chosen
 from ai_ops.ops.definition import Field, Operator
 
 RELATIONS = (np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal)
@@ -40,6 +40,6 @@ COMPARE = Operator(
     arity=(2, 2),
     fields=(Field(name="relation", element="u8"),),
     infer=infer,
-    work=work,
+    work=chosen,
     reference=reference,
 )

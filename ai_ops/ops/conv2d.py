@@ -50,21 +50,24 @@ def infer(node: Node, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
 
 
 def work(node: Node, inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> cost.Work:
-    """OH * OW * O * KH * KW * C / groups multiply-accumulates and one gathered patch a pixel."""
-    w = inputs[1].type
+    """OH * OW * O * KH * KW * C / groups multiply-accumulates, run by run.
+
+    A run is a kernel row, or one position where groups pull a row apart.
+    """
+    x, w = (value.type for value in inputs)
     result = outputs[0].type
     filters, height, width, depth = w.shape
     groups = node.integer("groups")
-    pixels = cost.elements(result)
-    patch = height * width * depth * groups
-    c0, c1, c2 = (count * patch // filters for count in pixels)
+    depthwise = 1 < groups == filters == x.shape[3]
+    if depthwise:
+        runs = height * width + 3
+    else:
+        runs = 4 * height if groups == 1 else 2 * (groups * height * width + 1)
     return {
-        ("mac_conv" if groups == 1 else "mac_grouped"): cost.elements(
-            result, height * width * depth
-        ),
+        ("mac_grouped" if depthwise else "mac_conv"): cost.elements(result, height * width * depth),
         "weight_bytes": cost.constant(w.size(1)),
-        "element_copy": (c0, c1, c2),
-        "element_heavy": pixels,
+        "element_heavy": cost.elements(result, 1 if depthwise else 2),
+        "rows": cost.rows(result, runs),
     }
 
 

@@ -56,7 +56,7 @@ def quotient(n: int, d: int, rounding: int) -> int:
 def work(node: Node, inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> cost.Work:
     """One division for each result."""
     del node, inputs
-    return {"element_wide": cost.elements(outputs[0].type)}
+    return {"element_wide": cost.elements(outputs[0].type, 2)}
 
 
 def reference(

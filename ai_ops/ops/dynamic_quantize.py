@@ -42,7 +42,8 @@ def infer(node: Node, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
 def work(node: Node, inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> cost.Work:
     """One comparison and one product for each element: a row has one divisor."""
     del node, inputs
-    return {"element_cheap": cost.elements(outputs[0].type, 2)}
+    result = outputs[0].type
+    return {"element_cheap": cost.elements(result, 2), "rows": cost.rows(result, 2)}
 
 
 def reference(

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from ai_ops import cost
 from ai_ops.dtype import Array
 from ai_ops.graph import Node, TensorType, Value
 from ai_ops.ops.definition import Field, Operator
-from ai_ops.ops.movement import axis_of, require_fixed, work
+from ai_ops.ops.movement import axis_of, require_fixed
 
 
 def infer(node: Node, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
@@ -26,6 +27,14 @@ def infer(node: Node, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
     require_fixed(node, size)
     result = TensorType(dtype=data.type.dtype, shape=(*before, *indices.type.shape, *after))
     return (Value(type=result, minimum=data.minimum, maximum=data.maximum),)
+
+
+def work(node: Node, inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> cost.Work:
+    """Every element of the result moves, and every index is clamped."""
+    return {
+        "element_copy": cost.elements(outputs[0].type, 2 if node.integer("axis") else 1),
+        "element_cheap": cost.elements(inputs[1].type),
+    }
 
 
 def reference(

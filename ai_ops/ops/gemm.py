@@ -46,7 +46,8 @@ def work(node: Node, inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> c
     return {
         "mac_gemm": cost.elements(result, w.shape[1]),
         "weight_bytes": cost.constant(w.size(1)),
-        "element_heavy": cost.elements(result),
+        "element_heavy": cost.elements(result, 2),
+        "rows": cost.rows(result),
     }
 
 

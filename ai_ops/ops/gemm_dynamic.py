@@ -78,6 +78,7 @@ def work(node: Node, inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> c
         "mac_gemm": cost.elements(result, w.shape[1]),
         "weight_bytes": cost.constant(w.size(1)),
         "element_heavy": cost.elements(result),
+        "rows": cost.rows(result, 8),
     }
 
 

@@ -43,7 +43,6 @@ def infer(node: Node, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
 
 def work(node: Node, inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> cost.Work:
     """M * N * K multiply-accumulates a matrix; both operands are picked up, b perhaps turned."""
-    del node
     a, b = (value.type for value in inputs)
     result = outputs[0].type
     picked = (p + q for p, q in zip(cost.elements(a), cost.elements(b), strict=True))
@@ -51,7 +50,9 @@ def work(node: Node, inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> c
     return {
         "mac_attention": cost.elements(result, a.shape[-1]),
         "element_copy": (c0, c1, c2),
+        "element_cheap": cost.elements(b, 0 if node.integer("transpose_b") else 2),
         "element_heavy": cost.elements(result),
+        "rows": cost.rows(result, 3),
     }
 
 

@@ -13,6 +13,9 @@ from ai_ops.graph import Node, TensorType, Value
 from ai_ops.ops.definition import Field, Operator
 from ai_ops.ops.window import WINDOW_FIELDS, axes, check_axes
 
+# Channels that fill vectors on every machine; fewer are compared one by one on some.
+LONG_ROW = 128
+
 
 def kernel_of(node: Node) -> tuple[int, int]:
     """Return the window's size (rows, columns)."""
@@ -34,7 +37,12 @@ def work(node: Node, inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> c
     """One comparison per element under each window."""
     del inputs
     height, width = kernel_of(node)
-    return {"element_cheap": cost.elements(outputs[0].type, height * width)}
+    result = outputs[0].type
+    factor = 4 if result.shape[3] < LONG_ROW else 1
+    return {
+        "element_cheap": cost.elements(result, factor * height * width),
+        "rows": cost.rows(result, 3),
+    }
 
 
 def reference(

@@ -9,7 +9,7 @@ import numpy as np
 
 from ai_ops.dtype import Array
 from ai_ops.graph import Node, TensorType, Value
-from ai_ops.ops.broadcast import broadcast_shape, check_one_dtype, work
+from ai_ops.ops.broadcast import broadcast_shape, check_one_dtype, chosen
 from ai_ops.ops.definition import Operator
 
 
@@ -37,6 +37,6 @@ MAXIMUM = Operator(
     arity=(2, 2),
     fields=(),
     infer=infer,
-    work=work,
+    work=chosen,
     reference=reference,
 )

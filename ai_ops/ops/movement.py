@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from ai_ops import cost
 from ai_ops.errors import InvalidModel, ModelFault
 from ai_ops.graph import SYMBOLIC, Node, Value
+
+SHORT_ROW = 8
 
 
 def per_dimension(node: Node, x: Value, *names: str) -> list[tuple[int, ...]]:
@@ -76,3 +80,15 @@ def work(node: Node, inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> c
     """Every element of the result moves."""
     del node, inputs
     return {"element_copy": cost.elements(outputs[0].type)}
+
+
+def repeated(node: Node, inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> cost.Work:
+    """Every element of the result moves, one by one where rows are short or grow themselves."""
+    (x,) = inputs
+    shape, result = x.type.shape, outputs[0].type
+    alone = shape[-1] < SHORT_ROW
+    if node.operator == "REPEAT":
+        after = shape[node.integer("axis") + 1 :]
+        alone = SYMBOLIC not in after and prod(after) < SHORT_ROW
+    factor = 3 if node.operator == "TILE" else 2
+    return {"element_copy": cost.elements(result, factor if alone else 1)}

@@ -71,7 +71,8 @@ def infer_norm(node: Node, inputs: tuple[Value, ...], beta: tuple[int, ...]) -> 
 def work(node: Node, inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> cost.Work:
     """Two sums and one division for each element."""
     del node, inputs
-    return {"element_wide": cost.elements(outputs[0].type)}
+    result = outputs[0].type
+    return {"element_wide": cost.elements(result), "rows": cost.rows(result, 24)}
 
 
 def normalized(node: Node, d: Wide, beta: tuple[int, ...], out: Value) -> Array:

@@ -9,7 +9,7 @@ from math import prod
 
 from ai_ops import cost
 from ai_ops.errors import InvalidModel, ModelFault
-from ai_ops.graph import SYMBOLIC, Node, Value
+from ai_ops.graph import SYMBOLIC, Node, TensorType, Value
 from ai_ops.ops.definition import LIST, Field
 from ai_ops.ops.epilogue import check_accumulator
 
@@ -60,15 +60,29 @@ def over_symbolic(node: Node, shape: tuple[int, ...]) -> bool:
 
 
 def compared(node: Node, inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> cost.Work:
-    """One comparison for each element of x."""
-    del node, outputs
-    return {"element_cheap": cost.elements(inputs[0].type)}
+    """One comparison for each element of x, cheaper along a row than between rows."""
+    del outputs
+    x = inputs[0].type
+    along = len(x.shape) - 1 in node.integers("axes")
+    work = {"element_copy": cost.elements(x), "rows": _runs(node, x)}
+    return work if along else {**work, "element_cheap": cost.elements(x)}
 
 
 def summed(node: Node, inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> cost.Work:
-    """One addition for each element of x, one rescale or division for each result."""
-    del node
+    """One addition for each element of x, and for each result one rescale or a division."""
+    x = inputs[0].type
     return {
-        "element_cheap": cost.elements(inputs[0].type),
-        "element_heavy": cost.elements(outputs[0].type),
+        "element_copy": cost.elements(x),
+        "element_heavy": cost.elements(outputs[0].type, 3 if node.operator == "MEAN" else 1),
+        "rows": _runs(node, x),
     }
+
+
+def _runs(node: Node, x: TensorType) -> cost.Polynomial:
+    """Count the runs of elements that lie together and are all reduced, or all kept."""
+    axes = node.integers("axes")
+    sizes = [(size, axis in axes) for axis, size in enumerate(x.shape) if size != 1]
+    last = len(sizes)
+    while last > 0 and sizes[last - 1][1] == sizes[-1][1]:
+        last -= 1
+    return cost.product(tuple(size for size, _ in sizes[:last]))

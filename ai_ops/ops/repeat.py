@@ -8,7 +8,7 @@ from __future__ import annotations
 from ai_ops.dtype import Array
 from ai_ops.graph import Node, TensorType, Value
 from ai_ops.ops.definition import Field, Operator
-from ai_ops.ops.movement import axis_of, multiplied, work
+from ai_ops.ops.movement import axis_of, multiplied, repeated
 
 
 def infer(node: Node, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
@@ -34,6 +34,6 @@ REPEAT = Operator(
     arity=(1, 1),
     fields=(Field(name="axis", element="u8"), Field(name="count", element="u32")),
     infer=infer,
-    work=work,
+    work=repeated,
     reference=reference,
 )

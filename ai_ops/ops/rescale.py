@@ -21,9 +21,12 @@ def infer(node: Node, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
 
 
 def work(node: Node, inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> cost.Work:
-    """One rescale for each element."""
-    del node, inputs
-    return {"element_cheap": cost.elements(outputs[0].type)}
+    """One rescale for each element; channels are taken row by row."""
+    del inputs
+    result = outputs[0].type
+    if len(node.integers("multipliers")) == 1:
+        return {"element_cheap": cost.elements(result)}
+    return {"element_cheap": cost.elements(result, 2), "rows": cost.rows(result, 8)}
 
 
 def reference(

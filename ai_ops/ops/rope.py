@@ -51,7 +51,8 @@ def infer(node: Node, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
 def work(node: Node, inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> cost.Work:
     """Two products, one rounding and one clamp for each element."""
     del node, inputs
-    return {"element_heavy": cost.elements(outputs[0].type)}
+    result = outputs[0].type
+    return {"element_heavy": cost.elements(result, 2), "rows": cost.rows(result)}
 
 
 def reference(

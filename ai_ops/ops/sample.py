@@ -19,6 +19,8 @@ from ai_ops.ops.epilogue import check_index
 from ai_ops.ops.exponential import SCORE_FIELDS, check_scale, scores, weights
 from ai_ops.ops.top_k import SELECTION_PASSES, first_largest
 
+# Hashing the seed and drawing takes as long as this many rows.
+CALL_ROWS = 4_000
 SEED_BYTES = 32
 
 
@@ -49,6 +51,7 @@ def work(node: Node, inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> c
     return {
         "element_cheap": cost.elements(inputs[0].type, SELECTION_PASSES),
         "comparison": cost.constant(top_k * top_k.bit_length()),
+        "rows": cost.constant(CALL_ROWS),
         "element_wide": cost.constant(top_k),
     }
 

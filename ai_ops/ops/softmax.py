@@ -34,7 +34,8 @@ def infer(node: Node, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
 def work(node: Node, inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> cost.Work:
     """One exponential and one division for each element."""
     del node, inputs
-    return {"element_wide": cost.elements(outputs[0].type, 2)}
+    result = outputs[0].type
+    return {"element_wide": cost.elements(result, 2), "rows": cost.rows(result, 2)}
 
 
 def reference(

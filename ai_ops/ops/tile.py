@@ -10,7 +10,7 @@ import numpy as np
 from ai_ops.dtype import Array
 from ai_ops.graph import Node, TensorType, Value
 from ai_ops.ops.definition import LIST, Field, Operator
-from ai_ops.ops.movement import multiplied, per_dimension, work
+from ai_ops.ops.movement import multiplied, per_dimension, repeated
 
 
 def infer(node: Node, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
@@ -36,6 +36,6 @@ TILE = Operator(
     arity=(1, 1),
     fields=(Field(name="repetitions", element="u32", count=LIST),),
     infer=infer,
-    work=work,
+    work=repeated,
     reference=reference,
 )

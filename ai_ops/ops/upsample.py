@@ -9,7 +9,7 @@ from ai_ops.dtype import Array
 from ai_ops.errors import InvalidModel, ModelFault
 from ai_ops.graph import Node, TensorType, Value
 from ai_ops.ops.definition import Field, Operator
-from ai_ops.ops.movement import multiplied, require_fixed, work
+from ai_ops.ops.movement import multiplied, repeated, require_fixed
 
 
 def infer(node: Node, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
@@ -40,6 +40,6 @@ UPSAMPLE = Operator(
     arity=(1, 1),
     fields=(Field(name="scales", element="u16", count=2),),
     infer=infer,
-    work=work,
+    work=repeated,
     reference=reference,
 )

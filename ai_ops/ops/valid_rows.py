@@ -40,8 +40,9 @@ def infer(node: Node, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
 
 def work(node: Node, inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> cost.Work:
     """Every element moves."""
-    del node, inputs
-    return {"element_copy": cost.elements(outputs[0].type)}
+    del node
+    rows = cost.rows(inputs[0].type)
+    return {"element_copy": cost.elements(outputs[0].type), "rows": rows}
 
 
 def reference(

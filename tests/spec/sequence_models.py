@@ -59,15 +59,19 @@ def encoder() -> bytes:
 
 
 ENCODER_COUNTS = {
-    "steps": [12 + 2 * 3, 0, 0],
+    "steps": [2 * 12 + 3 + 2, 0, 0],
+    # Two attentions and SAMPLE; DYNAMIC_QUANTIZE, GEMM_DYNAMIC, ROPE; 4 heads twice; two norms;
+    # SOFTMAX.
+    "rows": [2 * 1_000 * 4 + 4_000, 2 + 8 + 1 + 2 * 14 * 4 + 2 * 24 + 2, 0],
     "mac_gemm": [0, 8 * 4, 0],
     # Heads of depth 2: n * 10 pairs, then n * n.
     "mac_attention": [0, 2 * 2 * 4 * 10, 2 * 2 * 4],
     "weight_bytes": [32, 0, 0],
-    "element_copy": [9, 0, 0],
-    "element_heavy": [0, 8 + 8 + 8 + 8, 0],
+    # The cache; keys (10, 4), then (n, 8).
+    "element_copy": [9 + 4 * 40, 4 * 8, 0],
+    "element_heavy": [0, 8 + 2 * 8 + 8 + 8, 0],
     # SAMPLE of 9; q twice, TOP_K of 8.
-    "element_cheap": [4 * 9, 2 * 4 + 4 * 8, 0],
+    "element_cheap": [20 * 9, 2 * 4 + 20 * 8, 0],
     # Exponentials of attention; LAYER_NORM, TABLE16, RMS_NORM; SOFTMAX twice; 5 tokens kept.
     "element_wide": [5, 4 * 10 + 8 + 8 + 8 + 2 * 8, 4],
     # 5 of 3 bits; 3 of 2 bits.
