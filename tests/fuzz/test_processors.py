@@ -21,6 +21,7 @@ from tests.fuzz.replay import write
 
 LONG = os.environ.get("ENGRAM_LONG") == "1"
 CASES = 200
+OTHER_NUMPY = "2.1.3"
 QEMU = shutil.which("qemu-x86_64") or shutil.which("qemu-x86_64-static")
 PROCESSORS = {
     # qemu's name: (variants that must run there, numba's name, its features)
@@ -49,9 +50,11 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def replay(cases: Path, backends: str, prefix: list[str], **variables: str) -> int:
+def replay(
+    cases: Path, backends: str, prefix: list[str], python: str = sys.executable, **variables: str
+) -> int:
     """Replay in a process of its own; returns how many results were right."""
-    command = [*prefix, sys.executable, "-m", "tests.fuzz.replay", "run", str(cases)]
+    command = [*prefix, python, "-m", "tests.fuzz.replay", "run", str(cases)]
     done = subprocess.run(
         [*command, "--backends", backends],
         capture_output=True,
@@ -93,3 +96,23 @@ def test_the_compiled_loops_of_an_older_processor_give_the_same_results(
     assert QEMU is not None
     for prefix in ([], [QEMU, "-cpu", processor]):
         assert replay(cases, "numba", prefix, **target) == CASES * len(OPERATORS)
+
+
+@pytest.mark.skipif(not LONG, reason="one process for each BLAS: ENGRAM_LONG=1")
+@pytest.mark.parametrize("kernel", ["Prescott", "Nehalem", "Haswell", "SkylakeX"])
+def test_another_blas_gives_the_same_results(kernel: str, cases: Path) -> None:
+    passed = replay(cases, "reference,numba", [], OPENBLAS_CORETYPE=kernel)
+    assert passed == 2 * CASES * len(OPERATORS)
+
+
+@pytest.mark.skipif(not LONG, reason="another environment is installed: ENGRAM_LONG=1")
+def test_another_numpy_gives_the_same_results(cases: Path, tmp_path: Path) -> None:
+    import venv
+
+    venv.create(tmp_path, with_pip=True)
+    python = tmp_path / "bin" / "python"
+    wanted = [f"numpy=={OTHER_NUMPY}", "blake3==1.0.11"]
+    subprocess.run([python, "-m", "pip", "install", "-q", *wanted], check=True)
+    names = ["reference", *(name for name in available()[0] if name.startswith("native-"))]
+    passed = replay(cases, ",".join(names), [], python=str(python))
+    assert passed == CASES * (len(OPERATORS) + (len(names) - 1) * len(MAKERS))
