@@ -5,7 +5,7 @@ measures them and 200 random graphs and compares nanoseconds a gas: the largest 
 smallest. Both pin one thread; the reference path is `numba` compiled for AVX2, the slowest one
 that a validator may run:
 
-    NUMBA_CPU_NAME=haswell NUMBA_CPU_FEATURES=+avx2,+fma,+bmi,+bmi2,+popcnt,+lzcnt \\
+    NUMBA_CPU_NAME=haswell NUMBA_CPU_FEATURES=+avx2,+fma,+bmi,+bmi2 \\
         python -m benchmarks.gas check
 """
 
@@ -15,7 +15,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from random import Random
 
@@ -44,6 +44,7 @@ GRAPHS = 200
 SECONDS = 0.03
 """Processor time spent on one case, at least 5 runs."""
 ROUNDS = 400
+PASSES = 2
 
 Row = tuple[str, str, float, dict[str, int]]
 """Operator (or "graph"), shape, nanoseconds, counts of the cost classes."""
@@ -65,28 +66,33 @@ def nanoseconds(
     return float(min(times)), facts.cost.at(n)
 
 
-def measure(backend: Backend, chosen: set[str]) -> list[Row]:
-    rows = []
+def measure(backend: Backend, chosen: set[str], count: int) -> list[Row]:
+    """Time every operator's cases and `count` random graphs, twice over: a disturbance passes."""
+    rows: dict[tuple[str, str], Row] = {}
+    for _ in range(PASSES):
+        for row in (*operators(backend, chosen), *graphs(backend, count)):
+            known = rows.get(row[:2])
+            if known is None or row[2] < known[2]:
+                rows[row[:2]] = row
+    return list(rows.values())
+
+
+def operators(backend: Backend, chosen: set[str]) -> Iterator[Row]:
     for case in all_cases():
-        if chosen and case[0] not in chosen:
-            continue
-        model = model_of(case)
-        spent, counts = nanoseconds(backend, model, input_of(model))
-        rows.append((case[0], case[1], spent, counts))
-    return rows
+        if not chosen or case[0] in chosen:
+            model = model_of(case)
+            yield (case[0], case[1], *nanoseconds(backend, model, input_of(model)))
 
 
-def graphs(backend: Backend, count: int) -> list[Row]:
-    """Random graphs whose inputs are large enough to be more than dispatch."""
+def graphs(backend: Backend, count: int) -> Iterator[Row]:
+    """Random graphs at their largest n."""
     from tests.ai_ops.random_graphs import random_input, random_model
 
-    rows: list[Row] = []
     for seed in range(count):
         model = random_model(seed)
         n = model.manifest.maximum_units
-        spent, counts = nanoseconds(backend, model, random_input(model, n, Random(seed)), n)
-        rows.append(("graph", f"seed {seed}", spent, counts))
-    return rows
+        data = random_input(model, n, Random(seed))
+        yield ("graph", f"seed {seed}", *nanoseconds(backend, model, data, n))
 
 
 def gas_of(counts: Mapping[str, int], prices: Mapping[str, int]) -> int:
@@ -157,8 +163,8 @@ def main() -> int:
         rows = [tuple(row) for row in json.loads(options.rows.read_text())]
     else:
         backend = select_backend(options.backend)
-        rows = measure(backend, set(options.operator))
-        rows += graphs(backend, options.graphs) if not options.operator else []
+        count = 0 if options.operator else options.graphs
+        rows = measure(backend, set(options.operator), count)
     if options.save:
         options.save.write_text(json.dumps(rows))
     prices = dict(InferencePrices().cost_class_q16)
