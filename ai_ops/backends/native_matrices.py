@@ -46,7 +46,7 @@ def matrix_kernel(
         "gemm_step",
         {"rows_fixed": rows_fixed, "rows_unit": rows_unit, "block_rows": block.rows},
         product.members(),
-        epilogue_of(site.node, product.filled_bias()),
+        epilogue_of(site.node, product.filled_bias(), product.reach),
     )
     return site.kernel("gemm", step, block.size + product.scratch)
 
@@ -62,11 +62,19 @@ def make_gemm_dynamic(site: NativeSite) -> NativeKernel:
     block = block_of(site.variant, product, None if rows_unit else rows_fixed)
     fine_bias = np.zeros(product.padded, np.int32)
     fine_bias[:units] = bias_of(site.node, units)
+    multipliers, shifts = site.node.integers("multipliers"), site.node.integers("shifts")
+    # What is shifted by BIAS_BITS in the end may have as many bits more than an i32; one is left
+    # for the bias.
+    most = 1 << (31 + BIAS_BITS - 1)
+    fits = all(
+        m * product.reach <= most << (s - BIAS_BITS)
+        for m, s in zip(multipliers, shifts, strict=True)
+    )
     step = make_step(
         "dynamic_step",
         {"rows_fixed": rows_fixed, "rows_unit": rows_unit, "block_rows": block.rows},
         product.members(),
-        epilogue_of(site.node, product.filled_bias(), headroom=BIAS_BITS),
+        epilogue_of(site.node, product.filled_bias(), product.reach) | {"fits": int(fits)},
         {"fine_bias": fine_bias},
     )
     return site.kernel("gemm_dynamic", step, block.size + product.scratch)
@@ -109,7 +117,7 @@ def make_matmul(site: NativeSite) -> NativeKernel:
             "b_sizes": sizes_of(tuple(lead_b), len(lead)),
         },
         product.members() | {"raw_bias": None},
-        epilogue_of(site.node, product.filled_bias()),
+        epilogue_of(site.node, product.filled_bias(), product.reach),
     )
     # A column that n adds takes its part of a panel, and of the bias.
     column = product.column_bytes + 4 if units == SYMBOLIC else 0

@@ -151,7 +151,7 @@ def _make_phase(
         window.members(_corners(row, column, window)) | places,
         {"groups": groups},
         product.members(),
-        epilogue_of(site.node, product.filled_bias(), groups),
+        epilogue_of(site.node, product.filled_bias(), product.reach, groups),
     )
     return step, window.band_bytes(window.band_rows) + product.scratch
 

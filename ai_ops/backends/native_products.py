@@ -80,6 +80,13 @@ class Product:
         return path_of(self.left, self.right)
 
     @property
+    def reach(self) -> int:
+        """The largest size of a sum with its bias."""
+        depth = self.depth * self.offsets.size
+        bias = max(abs(int(self.raw_bias.min())), abs(int(self.raw_bias.max())))
+        return depth * self.left.magnitude * self.right.magnitude + bias
+
+    @property
     def padded(self) -> int:
         """Columns of all groups, with those that fill panels up."""
         return -(-self.units // PANEL) * PANEL * self.groups

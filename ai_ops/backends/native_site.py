@@ -58,7 +58,7 @@ def product_of(sizes: tuple[int, ...]) -> tuple[int, int]:
     return (0, count) if SYMBOLIC in sizes else (count, 0)
 
 
-def epilogue_of(node: Node, bias: Array, groups: int = 1, headroom: int = 0) -> Members:
+def epilogue_of(node: Node, bias: Array, reach: int, groups: int = 1) -> Members:
     """Return the members of `struct epilogue`.
 
     Parameters
@@ -67,10 +67,10 @@ def epilogue_of(node: Node, bias: Array, groups: int = 1, headroom: int = 0) -> 
         Has `RESCALE_FIELDS`.
     bias : int32 (C,)
         With the entries that fill up the panels of each group.
+    reach : int
+        The largest size of a sum with its bias.
     groups : int
         Equal runs of channels that were filled up one by one.
-    headroom : int
-        Bits by which the kernel shifts less than `shifts`.
     """
     multipliers, shifts = node.integers("multipliers"), node.integers("shifts")
     per_channel = len(multipliers) > 1
@@ -84,7 +84,10 @@ def epilogue_of(node: Node, bias: Array, groups: int = 1, headroom: int = 0) -> 
         "maximum": node.integer("maximum"),
         "dtype": node.integer("dtype"),
         "fits": int(
-            all(m <= 1 << (s - headroom) for m, s in zip(multipliers, shifts, strict=True))
+            all(
+                m <= 1 << s or m * reach <= DType.I32.maximum << s
+                for m, s in zip(multipliers, shifts, strict=True)
+            )
         ),
     }
 

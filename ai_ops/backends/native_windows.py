@@ -131,7 +131,7 @@ def make_conv2d(site: NativeSite) -> NativeKernel:
         window.members(window.tap_offsets(together)),
         {"groups": groups},
         product.members(),
-        epilogue_of(site.node, product.filled_bias(), groups),
+        epilogue_of(site.node, product.filled_bias(), product.reach, groups),
     )
     return site.kernel("conv2d", step, window.band_bytes(window.band_rows) + product.scratch)
 
@@ -155,11 +155,14 @@ def make_depthwise(site: NativeSite, rows: Axis, columns: Axis) -> NativeKernel:
     offsets = np.zeros(even, np.int64)
     offsets[:taps] = window.tap_offsets(1)
     bias = np.zeros(weights.shape[1], np.int32)
+    reach = taps * x.magnitude * site.inputs[1].magnitude + max(
+        map(abs, site.node.integers("bias")), default=0
+    )
     bias[:channels] = bias_of(site.node, channels)
     step = make_step(
         "depthwise_step",
         window.members(offsets),
         {"x_dtype": x.type.dtype.code, "taps": even, "weights": weights},
-        epilogue_of(site.node, bias),
+        epilogue_of(site.node, bias, reach),
     )
     return site.kernel("depthwise", step, window.band_bytes(window.band_rows))

@@ -1,7 +1,7 @@
 /* The end of a product: bias, rescale, clamp, narrow. A tile of sums becomes a tile of results.
  *
- * Where every multiplier is at most 2^shift (`fits`), a rescaled i32 is an i32 again, and vectors
- * of 32-bit lanes do; elsewhere the plain loop below does. */
+ * Where every rescaled sum is known to be an i32 (`fits`), vectors of 32-bit lanes do; elsewhere
+ * the plain loop below does. */
 #ifndef ENGRAM_FINISH_H
 #define ENGRAM_FINISH_H
 

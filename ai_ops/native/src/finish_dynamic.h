@@ -4,7 +4,7 @@
  *   y = clamp((R(t, multiplier[c], shift[c] + e - 8) + bias[c] + 128) >> 8)
  *
  * The epilogue's `bias` is what puts the sums of an offset operand right; the node's own bias is
- * `fine_bias`. `fits`: every multiplier is at most 2^(shift - 8). */
+ * `fine_bias`. `fits`: the second line's R stays within 2^38. */
 #ifndef ENGRAM_FINISH_DYNAMIC_H
 #define ENGRAM_FINISH_DYNAMIC_H
 

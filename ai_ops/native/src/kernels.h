@@ -15,7 +15,7 @@ struct epilogue {
     int64_t channel_step;
     int64_t minimum, maximum;
     int64_t dtype;
-    int64_t fits; /* every multiplier is at most 2^shift: a rescaled i32 is an i32 */
+    int64_t fits; /* every rescaled sum is an i32, as the proved intervals have it */
 };
 
 /* A sum of products: x[...] * w[c, ...] over `segments` runs of `depth` elements. Element k of
