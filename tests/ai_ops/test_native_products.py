@@ -189,3 +189,22 @@ def test_more_rows_than_a_block_and_bands_of_large_images(name: str) -> None:
             **rescaled(random, 24, 20, 50),
         )
         check(name, node, (image, kernel), (drawn(random, image), drawn(random, kernel)), 1)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_results_at_the_ends_of_i32(name: str, sign: int) -> None:
+    """Sums of 2^16 on either side of where a rescaled sum stops being an i32."""
+    fields = {"dtype": DType.I32.code, "minimum": -(2**31), "maximum": 2**31 - 1}
+    x, w = value(DType.I8, (3, 4)), value(DType.I8, (17, 4))
+    a = value(DType.I32, (3, 1), 1, 2**15 - 1)
+    given = (np.full((3, 4), -128, np.int8), np.full((17, 4), min(127, -128 * sign), np.int8))
+    for shift in (15, 16, 17, 18):
+        scale = {"multipliers": (2**31 - 1,), "shifts": (shift,)}
+        node = make_node("GEMM", (0, 1), bias=(), **scale, **fields)
+        check(name, node, (x, w), given, 1)
+        bias = (sign * (2**31 - 1),) * 17
+        node = make_node("GEMM_DYNAMIC", (0, 1, 2), bias=bias, **scale, **fields)
+        for factor in (1, 2**15 - 1):
+            factors = np.full((3, 1), factor, np.int32)
+            check(name, node, (x, a, w), (given[0], factors, given[1]), 2)
