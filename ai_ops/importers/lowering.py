@@ -46,6 +46,7 @@ class Options:
     channels_last : declare image ports as NHWC instead of the float network's NCHW
     output_bits : 8 or 16 for the network's outputs
     residual_bits : 8 or 16 for linear residual streams and global means
+    wide_products : let layers read residual streams in 16 bits, not rescaled to 8
     """
 
     name: str
@@ -53,6 +54,7 @@ class Options:
     channels_last: bool = False
     output_bits: int = 8
     residual_bits: int = 16
+    wide_products: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +119,8 @@ class Lowering:
         self.formats = choose_formats(
             graph, calibration.ranges, options.output_bits, options.residual_bits
         )
-        self.streams = residual_streams(graph)
+        # What layers read in 8 bits although it has 16.
+        self.streams = set() if options.wide_products else residual_streams(graph)
         self.places: dict[str, Place] = {}
         self.requantized: dict[tuple[str, int], Place] = {}
         self.weights: list[tuple[str, NDArray[np.integer]]] = []

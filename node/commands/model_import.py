@@ -94,6 +94,11 @@ def _add_quantization(parser: argparse.ArgumentParser) -> None:
         default=16,
         help="bits of sums that no ReLU follows, and of global means (default: 16)",
     )
+    parser.add_argument(
+        "--wide-products",
+        action="store_true",
+        help="let layers read such 16-bit sums as they are, not rescaled to 8 bits",
+    )
 
 
 def _add_language_options(parser: argparse.ArgumentParser) -> None:
@@ -197,6 +202,7 @@ def _import(args: argparse.Namespace, name: str, samples: dict[str, Any]) -> Imp
         channels_last=args.channels_last,
         output_bits=args.output_bits,
         residual_bits=args.residual_bits,
+        wide_products=args.wide_products,
     )
     return import_network(
         args.file,
