@@ -284,6 +284,7 @@ class Lowering:
             if key.startswith("input "):
                 raise ImportRefused(f"the output {name} is an input of the network")
             results.append(key)
+        self._drop_unused(results)
         keys = [f"input {name}" for name in self.graph.inputs]
         keys += [key for key, _ in self.weights] + [key for key, _, _ in self.nodes]
         number = {key: index for index, key in enumerate(keys)}
@@ -306,6 +307,20 @@ class Lowering:
             maximum_units=self.options.maximum_batch,
         )
         return Lowered(model=model, steps=tuple(self.steps))
+
+    def _drop_unused(self, results: list[str]) -> None:
+        """Remove nodes and weights that no output depends on; a model may hold none."""
+        needed = set(results)
+        for key, inputs, _ in reversed(self.nodes):
+            if key in needed:
+                needed.update(inputs)
+        kept = [index for index, node in enumerate(self.nodes) if node[0] in needed]
+        place = {old: new for new, old in enumerate(kept)}
+        self.nodes = [self.nodes[index] for index in kept]
+        self.weights = [weight for weight in self.weights if weight[0] in needed]
+        self.steps = [
+            replace(step, index=place[step.index]) for step in self.steps if step.index in place
+        ]
 
 
 def _port_name(name: str) -> str:
