@@ -73,7 +73,7 @@ class Archive:
         if order != b"little":
             raise ImportRefused(f"{path} was saved on a big-endian machine; save it on another")
 
-        program = _parse(bundle.read(files[models[0]]))
+        program = parse_json(bundle.read(files[models[0]]))
         if program["schema_version"]["major"] != SCHEMA_MAJOR:
             found = program["schema_version"]["major"]
             raise ImportRefused(
@@ -84,7 +84,7 @@ class Archive:
         self.tensors: dict[str, FloatArray] = {}
         stem = models[0].removeprefix("models/").removesuffix(".json")
         for folder, kind in (("weights", "weights"), ("constants", "constants")):
-            config = _parse(bundle.read(files[f"data/{folder}/{stem}_{kind}_config.json"]))
+            config = parse_json(bundle.read(files[f"data/{folder}/{stem}_{kind}_config.json"]))
             for name, entry in config["config"].items():
                 if entry["use_pickle"]:
                     raise ImportRefused(
@@ -95,7 +95,7 @@ class Archive:
                 self.tensors[name] = _tensor(name, entry["tensor_meta"], raw)
 
 
-def _parse(text: bytes) -> Any:
+def parse_json(text: bytes) -> Any:
     """Parse JSON of bounded depth: the standard parser recurses, and can end the process.
 
     Raises

@@ -1,12 +1,12 @@
 """Read a safetensors checkpoint beside its `config.json`: BERT- and Llama-class models."""
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ai_ops.importers.archive import parse_json
 from ai_ops.importers.errors import ExtraMissing, ImportRefused
 from ai_ops.importers.language.checkpoint import (
     BertSettings,
@@ -105,8 +105,8 @@ def _config(path: Path) -> dict[str, Any]:
     if path.stat().st_size > MAXIMUM_CONFIG_BYTES:
         raise ImportRefused(f"{path} is larger than 1 MiB")
     try:
-        values = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
+        values = parse_json(path.read_bytes())
+    except ValueError as error:
         raise ImportRefused(f"{path} is not JSON ({type(error).__name__})") from None
     if not isinstance(values, dict):
         raise ImportRefused(f"{path} is not a JSON object")
