@@ -59,13 +59,17 @@ def rpc() -> Rpc:
     return Rpc(demo=True)
 
 
-@pytest.fixture(scope="module")
-def submitted(rpc: Rpc) -> str:
+def submit(rpc: Rpc) -> str:
     """Submit sample 7 to the demonstration's contract; return the transaction's hash."""
     image = demo.samples()[7]
     data = "0x" + SUBMIT + word(32)[2:] + word(len(image))[2:] + image.hex() + "00" * 16
     contract = rpc.call("eth_getBlockReceipts", "0x4")[0]["contractAddress"]
     return str(rpc.send(to=contract, data=data)["transactionHash"])
+
+
+@pytest.fixture(scope="module")
+def submitted(rpc: Rpc) -> str:
+    return submit(rpc)
 
 
 @pytest.mark.parametrize("rule", ["J-4", "J-5", "J-6", "J-7", "J-8", "J-9"])
