@@ -121,8 +121,9 @@ def _raw_tensors(path: Path) -> dict[str, Mapping[str, Any]]:
         raise ExtraMissing("safetensors") from None
     if path.stat().st_size > MAXIMUM_BYTES:
         raise ImportRefused(f"{path} is larger than 4 GiB")
+    parse: Any = deserialize  # declares no types of its own
     try:
-        return dict(deserialize(path.read_bytes()))  # type: ignore[no-untyped-call]
+        return dict(parse(path.read_bytes()))
     except SafetensorError as error:
         raise ImportRefused(f"{path} is a damaged safetensors file ({error})") from None
 
