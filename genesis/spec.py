@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
+from ai_ops.nesting import deeper_than
 from consensus.errors import InvalidParameters
 from consensus.params import ENGINE_QBFT, ConsensusParams
 from genesis.alloc import Alloc, read_alloc, write_alloc
@@ -19,6 +20,7 @@ from vm.config import VmConfig
 
 TEMPLATES: Final = ("devnet", "testnet")
 MAXIMUM_SPEC_BYTES: Final = 16 << 20
+MAXIMUM_DEPTH: Final = 64
 # Sections of a spec that are dataclasses inside VmConfig; "rules" is its own scalar fields.
 VM_SECTIONS: Final = ("prices", "blobs", "limits")
 VM_OWN: Final = ("chain_id", "ai", *VM_SECTIONS)
@@ -142,6 +144,8 @@ def template(name: str) -> ChainSpec:
 
 
 def _parse(text: str) -> object:
+    if deeper_than(MAXIMUM_DEPTH, text.encode()):
+        raise InvalidSpec(f"the chain spec is nested deeper than {MAXIMUM_DEPTH} levels")
     try:
         if text.lstrip()[:1] == "{":
             return json.loads(

@@ -10,9 +10,11 @@ from collections.abc import Callable
 from typing import Any, Final, Self
 from urllib.parse import SplitResult, urlsplit
 
+from ai_ops.nesting import deeper_than
 from node.errors import CliError
 
 MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
+MAXIMUM_DEPTH: Final = 256
 DEFAULT_TIMEOUT_SECONDS: Final = 120.0
 
 
@@ -76,8 +78,8 @@ class RpcClient:
         request = {"jsonrpc": "2.0", "id": identifier, "method": method, "params": list(params)}
         status, body = self._post(json.dumps(request).encode())
         try:
-            answer = json.loads(body)
-        except (ValueError, RecursionError):
+            answer = None if deeper_than(MAXIMUM_DEPTH, body) else json.loads(body)
+        except ValueError:
             answer = None
         if not isinstance(answer, dict) or answer.get("jsonrpc") != "2.0":
             raise CliError(

@@ -6,7 +6,6 @@ one reads the graph as data and the tensors as bytes, and refuses everything els
 """
 
 import json
-import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,13 +15,13 @@ import numpy as np
 
 from ai_ops.importers.errors import ImportRefused
 from ai_ops.importers.float_graph import FloatArray
+from ai_ops.nesting import deeper_than
 
 MAXIMUM_BYTES = 2 << 30
 MAXIMUM_GRAPH_BYTES = 64 << 20
 MAXIMUM_ENTRIES = 20_000
 MAXIMUM_DEPTH = 100
 # A string (an open one reaches to the end, so that scanning stays linear) or a bracket.
-TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[][{}]', re.DOTALL)
 SCHEMA_MAJOR = 8
 # torch._export.serde.schema.ScalarType; bfloat16 (13) is widened by hand below.
 DTYPES = {5: "<i8", 6: "<f2", 7: "<f4", 8: "<f8", 13: "<u2"}
@@ -102,11 +101,8 @@ def parse_json(text: bytes) -> Any:
     ------
     ValueError : no JSON, or nested deeper than `MAXIMUM_DEPTH`
     """
-    depth = 0
-    for token in TOKEN.finditer(text):
-        depth += {b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(token.group(), 0)
-        if depth > MAXIMUM_DEPTH:
-            raise ValueError("its JSON is nested too deeply")
+    if deeper_than(MAXIMUM_DEPTH, text):
+        raise ValueError("its JSON is nested too deeply")
     return json.loads(text)
 
 

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
+from ai_ops.nesting import deeper_than
 from node.rpc.errors import INVALID_REQUEST, PARSE_ERROR, RpcError
 
 MAX_DEPTH: Final = 64
@@ -19,7 +20,6 @@ MAX_NUMBER_CHARACTERS: Final = 80  # a 256-bit integer has 78 decimal digits
 MAX_ID_CHARACTERS: Final = 256
 
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
-_STRUCTURE: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}]')
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ def _strict_json(body: bytes) -> Any:
         Not in practice: `MAX_DEPTH` is checked first.
     """
     text = body.decode("utf-8")
-    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _depth(body) > MAX_DEPTH:
+    if deeper_than(MAX_DEPTH, body):
         raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
     value = json.loads(
         text,
@@ -158,17 +158,6 @@ def _strict_json(body: bytes) -> Any:
         # Escaped halves of a pair parse to strings that no encoder accepts.
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     return value
-
-
-def _depth(body: bytes) -> int:
-    depth = deepest = 0
-    for token in _STRUCTURE.findall(body):
-        if token in {b"[", b"{"}:
-            depth += 1
-            deepest = max(deepest, depth)
-        elif token in {b"]", b"}"}:
-            depth -= 1
-    return deepest
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from ai_ops.backends.base import Kernel
+from ai_ops.backends import BACKENDS, select_backend
+from ai_ops.backends.base import Backend, Kernel
 from ai_ops.backends.numba_backend import NumbaBackend
 from ai_ops.backends.reference import ReferenceBackend
 from ai_ops.dtype import Array, DType
+from ai_ops.errors import BackendFault
 from ai_ops.graph import AttributeValue, TensorType, Value
 from ai_ops.operators import OPERATORS, make_node
 from tests.spec.sequence_cases import attention
 
+COMPILED = [name for name in BACKENDS if name != "reference"]
+
 
 def kernels(
-    operator: str, attributes: dict[str, AttributeValue], arrays: tuple[Array, ...]
+    operator: str,
+    attributes: dict[str, AttributeValue],
+    arrays: tuple[Array, ...],
+    name: str = "numba",
 ) -> tuple[Kernel, Kernel]:
-    """Prepare a node for arrays of whole dtypes on `numba` and on `reference`."""
+    """Prepare a node for arrays of whole dtypes on a backend and on `reference`."""
     values = []
     for array in arrays:
         dtype = DType[f"{'U' if array.dtype.kind == 'u' else 'I'}{8 * array.itemsize}"]
@@ -27,12 +35,20 @@ def kernels(
     outputs = OPERATORS[operator].infer(node, tuple(values))
     fast, slow = (
         backend.prepare(node, tuple(values), outputs, {})
-        for backend in (NumbaBackend(), ReferenceBackend())
+        for backend in (started(name), ReferenceBackend())
     )
     return fast, slow
 
 
-def test_rows_of_every_scale_are_quantized_exactly() -> None:
+def started(name: str) -> Backend:
+    try:
+        return select_backend(name)
+    except BackendFault as fault:
+        pytest.skip(str(fault))
+
+
+@pytest.mark.parametrize("name", COMPILED)
+def test_rows_of_every_scale_are_quantized_exactly(name: str) -> None:
     """Both sides of every step of the quotient, for every A: what does not fall is then equal."""
     steps = np.arange(257, dtype=np.int64)
     for start in range(1, 32_768, 4_096):
@@ -40,7 +56,7 @@ def test_rows_of_every_scale_are_quantized_exactly() -> None:
         # The least x with 254x + 257A >= 2A * step, and the x before it.
         first = -((257 * a - 2 * a * steps) // 254)
         x = np.clip(np.concatenate((first - 1, first, a, -a), axis=1), -a, a).astype(np.int16)
-        fast, slow = kernels("DYNAMIC_QUANTIZE", {}, (x,))
+        fast, slow = kernels("DYNAMIC_QUANTIZE", {}, (x,), name)
         for got, want in zip(fast((x,)), slow((x,)), strict=True):
             assert np.array_equal(got, want)
         assert np.array_equal(slow((x,))[1], a)
