@@ -94,7 +94,7 @@ def work(node: Node, inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> c
         "weight_bytes": cost.constant(w.size(1)),
         "element_copy": (c0, c1, c2),
         "element_wide": (p0, p1, p2),
-        "element_heavy": cost.elements(outputs[0].type),
+        "element_heavy": cost.elements(outputs[0].type, 2),
         "rows": cost.rows(x, height * width * (TAP_ROWS + groups)),
     }
 

@@ -54,9 +54,10 @@ def quotient(n: int, d: int, rounding: int) -> int:
 
 
 def work(node: Node, inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> cost.Work:
-    """One division for each result."""
+    """One division for each result, and what follows it."""
     del node, inputs
-    return {"element_wide": cost.elements(outputs[0].type, 2)}
+    result = cost.elements(outputs[0].type)
+    return {"element_wide": result, "element_heavy": result}
 
 
 def reference(

@@ -105,7 +105,7 @@ def cost_cases() -> list[Case]:
             weight_bytes=3 * 2 * 2 * 4,
             element_copy=6 * 7 * 2 * 2 * (4 + 3),
             element_wide=12 * 14,
-            element_heavy=12 * 14 * 3,
+            element_heavy=2 * 12 * 14 * 3,
             rows=6 * 7 * 2 * 2 * (5 + 1),
         ),
         counted(
@@ -116,7 +116,7 @@ def cost_cases() -> list[Case]:
             weight_bytes=6 * 2 * 2 * 2,
             element_copy=[0, 6 * 7 * 2 * 2 * (4 + 6), 0],
             element_wide=[0, 12 * 14, 0],
-            element_heavy=[0, 12 * 14 * 6, 0],
+            element_heavy=[0, 2 * 12 * 14 * 6, 0],
             rows=[0, 6 * 7 * 2 * 2 * (5 + 2), 0],
         ),
         *(counted(name, {}, (many,), element_cheap=[0, 5, 0]) for name in ("NEGATE", "ABS")),
@@ -125,7 +125,9 @@ def cost_cases() -> list[Case]:
         counted("MINIMUM", {}, (many, value(I8, 5)), element_copy=[0, 5, 0]),
         counted("COMPARE", {"relation": 2}, (x, word), element_copy=10),
         counted("WHERE", {}, (x, word, word), element_cheap=10, rows=4_000),
-        counted("DIVIDE", divide_by(0), (many, word), element_wide=[0, 2 * 5, 0]),
+        counted(
+            "DIVIDE", divide_by(0), (many, word), element_wide=[0, 5, 0], element_heavy=[0, 5, 0]
+        ),
         counted(
             "GATHER",
             {"axis": 0},

@@ -71,7 +71,7 @@ ENCODER_COUNTS = {
     "element_copy": [9 + 4 * 40, 4 * 8, 0],
     "element_heavy": [0, 8 + 2 * 8 + 8 + 8, 0],
     # SAMPLE of 9; q twice, TOP_K of 8.
-    "element_cheap": [20 * 9, 2 * 4 + 20 * 8, 0],
+    "element_cheap": [24 * 9, 2 * 4 + 24 * 8, 0],
     # Exponentials of attention; LAYER_NORM, TABLE16, RMS_NORM; SOFTMAX twice; 5 tokens kept.
     "element_wide": [5, 4 * 10 + 8 + 8 + 8 + 2 * 8, 4],
     # 5 of 3 bits; 3 of 2 bits.
