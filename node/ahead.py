@@ -38,7 +38,10 @@ def run_on_threads(
 ) -> list[list[Inference]]:
     """Deal each batch's calls out to all threads; the kernels let go of Python's lock."""
     futures = [
-        [pool.submit(batch.loaded.run_batch, batch.calls[at::threads]) for at in range(threads)]
+        [
+            pool.submit(batch.loaded.run_batch, batch.calls[at::threads], batch.cancellation)
+            for at in range(threads)
+        ]
         for batch in batches
     ]
     return [

@@ -12,9 +12,9 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ai_ops.errors import AiOpsError, InvalidInput
+from ai_ops.errors import AiOpsError, Cancelled, InvalidInput
 from ai_ops.executor import LoadedModel, check_input
-from ai_ops.inference import Call, Inference
+from ai_ops.inference import Call, Cancellation, Inference
 from vm import gas
 from vm.errors import LocalFault
 from vm.fork import EngramState
@@ -38,11 +38,14 @@ class Batch:
     loaded : LoadedModel
     calls : tuple of Call
         Inputs different from each other, of legal size and range.
+    cancellation : Cancellation or None
+        To be given to each run: it ends them when the block is abandoned.
     """
 
     model: bytes
     loaded: LoadedModel
     calls: tuple[Call, ...]
+    cancellation: Cancellation | None = None
 
 
 Runner = Callable[[Sequence[Batch]], Sequence[Sequence[Inference]]]
@@ -51,7 +54,7 @@ Runner = Callable[[Sequence[Batch]], Sequence[Sequence[Inference]]]
 
 def run_in_turn(batches: Sequence[Batch]) -> list[tuple[Inference, ...]]:
     """Run one batch after another on this thread: the reference of all runners."""
-    return [batch.loaded.run_batch(batch.calls) for batch in batches]
+    return [batch.loaded.run_batch(batch.calls, batch.cancellation) for batch in batches]
 
 
 def results_ahead(state: EngramState, sidecar: Sidecar, run: Runner) -> Memo:
@@ -69,6 +72,11 @@ def results_ahead(state: EngramState, sidecar: Sidecar, run: Runner) -> Memo:
     mapping
         Results by (model address, input digest): what `InferenceLedger` takes as its memo. Empty
         where this machine could not run them; execution then meets the same fault and judges it.
+
+    Raises
+    ------
+    Cancelled
+        When the block was abandoned.
     """
     memo: Memo = {}
     try:
@@ -76,6 +84,8 @@ def results_ahead(state: EngramState, sidecar: Sidecar, run: Runner) -> Memo:
         for batch, results in zip(batches, run(batches), strict=True):
             for call, result in zip(batch.calls, results, strict=True):
                 memo[batch.model, content_digest(call.data)] = result
+    except Cancelled:
+        raise
     except (AiOpsError, LocalFault, MemoryError) as error:
         _log.warning("inferences could not be run ahead of their block: %s", error)
     return memo
@@ -110,6 +120,7 @@ def announced(state: EngramState, sidecar: Sidecar) -> list[Batch]:
             model=model,
             loaded=ledger.models.loaded(registry, model),
             calls=tuple(Call(data=content, n=n) for content, n in units.items()),
+            cancellation=ledger.cancellation,
         )
         for model, units in inputs.items()
     ]

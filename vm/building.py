@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from ai_ops.executor import Cancellation
 from vm.blobs import next_excess_blob_gas
 from vm.block_run import BlockRun
 from vm.blocks import Block, Header
@@ -31,6 +32,7 @@ def build_block(
     candidates: Iterable[Transaction],
     *,
     block_hash_of: BlockHashOf | None = None,
+    cancellation: Cancellation | None = None,
 ) -> BuildResult:
     """Execute candidates on ``parent`` until the block is full and return the sealed result.
 
@@ -46,15 +48,23 @@ def build_block(
         Transactions deferred by the last block come first.
     block_hash_of : callable, optional
         From an ancestor's number to its hash; without it the history contract is read.
+    cancellation : Cancellation, optional
+        Abandons the block once another thread sets it: nothing follows for any candidate.
 
     Returns
     -------
     BuildResult
         A candidate that overflows the inference limit is rolled back and deferred; after the
         second one the block is sealed. One that overflows an empty block is rejected for good.
+
+    Raises
+    ------
+    Cancelled
+        When it was abandoned.
     """
     draft = draft_header(config, parent, context)
     run = BlockRun(config, store, parent, draft, block_hash_of=block_hash_of)
+    run.state.inference.cancellation = cancellation
     rejected: list[Rejection] = []
     deferred: list[Transaction] = []
     for transaction in candidates:

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
-from eth.abc import ComputationAPI
+from eth.abc import ComputationAPI, MessageAPI, StateAPI, TransactionContextAPI
 from eth.vm.forks.prague.computation import PragueComputation
 from eth_typing import Address
 
+from vm.inference import ledger_of
 from vm.opcodes import OPCODES, PRECOMPILES
 from vm.precompiles import MENDED_PRECOMPILES
 
 Instruction = Callable[[ComputationAPI], None]
+
+# JUMP and JUMPI: without one, a frame ends with its code, and every frame looks at its beginning.
+JUMPS = (0x56, 0x57)
 
 
 def bound(opcodes: dict[int, Any]) -> dict[int, Instruction]:
@@ -24,11 +28,36 @@ def bound(opcodes: dict[int, Any]) -> dict[int, Instruction]:
     return {code: opcode.__call__ for code, opcode in opcodes.items()}
 
 
+def interruptible(opcodes: dict[int, Instruction]) -> dict[int, Instruction]:
+    """Return the opcodes with jumps at which an execution that was cancelled ends.
+
+    `Cancelled` is none of the EVM's errors: no frame and no receipt ever holds it.
+    """
+
+    def checked(jump: Instruction) -> Instruction:
+        def run(computation: ComputationAPI) -> None:
+            ledger_of(computation.state).check_cancelled()
+            jump(computation)
+
+        return run
+
+    return opcodes | {code: checked(opcodes[code]) for code in JUMPS}
+
+
 class PlainComputation(PragueComputation):
     """A frame of Prague with py-evm's known faults mended."""
 
-    opcodes = bound(PragueComputation.opcodes)  # type: ignore[assignment]  # called, nothing else
+    opcodes = interruptible(bound(PragueComputation.opcodes))  # type: ignore[assignment]  # called, nothing else
     _precompiles = {**PragueComputation.get_precompiles(), **MENDED_PRECOMPILES}  # noqa: RUF012  # as py-evm declares it
+
+    def __init__(
+        self,
+        state: StateAPI,
+        message: MessageAPI,
+        transaction_context: TransactionContextAPI,
+    ) -> None:
+        ledger_of(state).check_cancelled()
+        super().__init__(state, message, transaction_context)
 
     @property
     def is_origin_computation(self) -> bool:

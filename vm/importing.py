@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from ai_ops.backends.reference import ReferenceBackend
+from ai_ops.executor import Cancellation
 from vm.ahead import Runner, results_ahead
 from vm.blobs import next_excess_blob_gas
 from vm.block_run import BlockRun, withdrawals_root
@@ -51,6 +52,7 @@ def import_block(
     *,
     block_hash_of: BlockHashOf | None = None,
     run_ahead: Runner | None = None,
+    cancellation: Cancellation | None = None,
 ) -> BlockResult:
     """Execute a block and return its result if every field of its header follows.
 
@@ -67,6 +69,8 @@ def import_block(
         From an ancestor's number to its hash; without it the history contract is read.
     run_ahead : Runner, optional
         Runs what the sidecar announces before the transactions; changes no result.
+    cancellation : Cancellation, optional
+        Abandons the block once another thread sets it.
 
     Raises
     ------
@@ -76,10 +80,13 @@ def import_block(
         When the block is valid and the sidecar is not the one it commits to.
     LocalFault
         When this machine could not run the block.
+    Cancelled
+        When it was abandoned: no verdict.
     """
     check_header(config, parent, block.header)
     check_body(block)
     run = BlockRun(config, store, parent, block.header, block_hash_of=block_hash_of)
+    run.state.inference.cancellation = cancellation
     if run_ahead is not None and sidecar is not None:
         run.state.inference.memo = results_ahead(run.state, sidecar, run_ahead)
     try:
@@ -93,7 +100,14 @@ def import_block(
         run, result = _recompute(run, store, parent, block, block_hash_of)
     if result.block.header != block.header:
         raise _invalid(run, block.header, result, sidecar)
-    difference = first_difference(result.sidecar, sidecar) if sidecar is not None else None
+    if sidecar is not None:
+        _check_sidecar(result.sidecar, sidecar)
+    return result
+
+
+def _check_sidecar(own: Sidecar, carried: Sidecar) -> None:
+    """Compare a valid block's sidecar with what came beside it; raises SidecarMismatch."""
+    difference = first_difference(own, carried)
     if difference is not None:
         raise SidecarMismatch(
             f"the block is valid but the sidecar is not its own: {difference.what}",
@@ -101,7 +115,6 @@ def import_block(
             call=difference.call_index,
             step=difference.step,
         )
-    return result
 
 
 def _execute(run: BlockRun, block: Block) -> BlockResult:
@@ -138,6 +151,7 @@ def _recompute(
         block_hash_of=block_hash_of,
         ledger=InferenceLedger(ModelStore(ReferenceBackend(), run.config.limits)),
     )
+    again.state.inference.cancellation = run.state.inference.cancellation
     result = _execute(again, block)
     if result.block.header == block.header:
         run.state.inference.models.disable_fast_backend()

@@ -15,7 +15,7 @@ from eth.abc import StateAPI
 from eth_hash.auto import keccak
 from eth_typing import Address
 
-from ai_ops.executor import Inference
+from ai_ops.executor import Cancellation, Inference
 from vm.config import VmConfig
 from vm.gas import Price
 from vm.models import ModelStore, shared_store
@@ -66,6 +66,8 @@ class InferenceLedger:
 
     Attributes
     ----------
+    cancellation : Cancellation or None
+        Ends the execution, inferences and instructions, once another thread sets it.
     drawn : int
         Author-fee gas taken from gas counters in this transaction; only grows.
     records, step_digests, inputs : list
@@ -81,6 +83,7 @@ class InferenceLedger:
         "_calls",
         "_draw_limit",
         "_transaction",
+        "cancellation",
         "drawn",
         "input_bytes",
         "inputs",
@@ -99,6 +102,7 @@ class InferenceLedger:
         self.models = models
         self.memo = memo
         self.tracer = tracer
+        self.cancellation: Cancellation | None = None
         self.records: list[InferenceRecord] = []
         self.step_digests: list[tuple[bytes, ...]] = []
         self.inputs: list[bytes] = []
@@ -172,11 +176,13 @@ class InferenceLedger:
         ------
         LocalFault
             When this machine cannot run it.
+        Cancelled
+            When the execution was stopped; nothing is recorded or remembered of the call.
         """
         input_digest = content_digest(content)
         result = self.memo.get((model, input_digest)) if self.memo is not None else None
         if result is None:
-            result = self.models.run(registry_of(state), model, content, n)
+            result = self.models.run(registry_of(state), model, content, n, self.cancellation)
             if self.memo is not None:
                 self.memo[model, input_digest] = result
         record = InferenceRecord(
@@ -222,6 +228,11 @@ class InferenceLedger:
             gas=record.gas,
         )
         return again, result.step_digests
+
+    def check_cancelled(self) -> None:
+        """Raise `Cancelled` once the execution's flag was set."""
+        if self.cancellation is not None:
+            self.cancellation.check()
 
     def mark(self) -> Mark:
         """Remember this point, before a transaction that may have to be rolled back."""

@@ -15,7 +15,7 @@ from ai_ops.backends import OPTIONAL_BACKENDS, select_backend
 from ai_ops.backends.base import Backend
 from ai_ops.backends.reference import ReferenceBackend
 from ai_ops.errors import BackendFault, InvalidModel
-from ai_ops.executor import Inference, LoadedModel, load
+from ai_ops.executor import Cancellation, Inference, LoadedModel, load
 from ai_ops.graph import Manifest
 from ai_ops.manifest_encoding import decode_manifest
 from ai_ops.model import decode_model, head_of
@@ -116,26 +116,40 @@ class ModelStore:
             self._manifests.put(model_id, manifest, size)
         return manifest
 
-    def run(self, registry: Registry, model: bytes, content: bytes, n: int) -> Inference:
+    def run(
+        self,
+        registry: Registry,
+        model: bytes,
+        content: bytes,
+        n: int,
+        cancellation: Cancellation | None = None,
+    ) -> Inference:
         """Run an accepted model on an input that was checked.
 
         Raises
         ------
         LocalFault
             When neither the backend nor the reference could run it.
+        Cancelled
+            When it was stopped; no other backend tries again then.
         """
         try:
-            return self._load(registry, model).run(content, n)
+            return self._load(registry, model).run(content, n, cancellation)
         except (BackendFault, MemoryError):
             if self.backend.name in OPTIONAL_BACKENDS:
                 # What needs a card takes minutes on the reference.
                 with suppress(BackendFault, MemoryError):
                     slower = select_backend("cpu")
-                    return self._prepare(registry, model, slower).run(content, n)
-            return self.run_on_reference(registry, model, content, n)
+                    return self._prepare(registry, model, slower).run(content, n, cancellation)
+            return self.run_on_reference(registry, model, content, n, cancellation)
 
     def run_on_reference(
-        self, registry: Registry, model: bytes, content: bytes, n: int
+        self,
+        registry: Registry,
+        model: bytes,
+        content: bytes,
+        n: int,
+        cancellation: Cancellation | None = None,
     ) -> Inference:
         """Run an accepted model on the reference, from its bytes in state.
 
@@ -143,9 +157,12 @@ class ModelStore:
         ------
         LocalFault
             When this machine cannot run it.
+        Cancelled
+            When it was stopped.
         """
         try:
-            return self._prepare(registry, model, ReferenceBackend()).run(content, n)
+            loaded = self._prepare(registry, model, ReferenceBackend())
+            return loaded.run(content, n, cancellation)
         except (BackendFault, MemoryError) as error:
             raise LocalFault(f"the model {model.hex()} cannot be run here: {error}") from error
 

@@ -20,6 +20,7 @@ from eth.exceptions import (
     WriteProtection,
 )
 
+from ai_ops.executor import Cancellation
 from vm import world
 from vm.blocks import Header
 from vm.config import VmConfig
@@ -67,6 +68,7 @@ def call(
     gas_cap: int,
     *,
     block_hash_of: BlockHashOf | None = None,
+    cancellation: Cancellation | None = None,
 ) -> CallResult:
     """Run a message on the state after ``header``, in the context of that block.
 
@@ -82,15 +84,19 @@ def call(
         Most gas this node spends on one call.
     block_hash_of : callable, optional
         From an ancestor's number to its hash.
+    cancellation : Cancellation, optional
+        Ends the execution once another thread sets it.
 
     Raises
     ------
     CallFailed
         When the message cannot start: funds, intrinsic gas, fees. A message that starts and
         reverts or halts is a result.
+    Cancelled
+        When it was stopped.
     """
     gas = gas_cap if request.gas is None else min(request.gas, gas_cap)
-    simulated = _simulate(config, store, header, request, gas, block_hash_of, None)
+    simulated = _simulate(config, store, header, request, gas, block_hash_of, None, cancellation)
     outcome = simulated.outcome
     return CallResult(
         success=outcome.error is None,
@@ -110,21 +116,25 @@ def estimate_gas(
     gas_cap: int,
     *,
     block_hash_of: BlockHashOf | None = None,
+    cancellation: Cancellation | None = None,
 ) -> int:
     """Return a gas limit, nearly the least, with which the message succeeds on ``header``.
 
-    Inference results are remembered between the attempts: a model runs once an input.
+    Inference results are remembered between the attempts: a model runs once an input. Parameters
+    as `call`.
 
     Raises
     ------
     CallFailed
         When no allowed gas limit lets the message succeed, with the revert data if it reverts.
+    Cancelled
+        When it was stopped.
     """
     memo: Memo = {}
     highest = _highest_gas(config, store, header, request, gas_cap)
 
     def attempt(gas: int) -> _Simulated:
-        return _simulate(config, store, header, request, gas, block_hash_of, memo)
+        return _simulate(config, store, header, request, gas, block_hash_of, memo, cancellation)
 
     is_plain = highest >= TRANSACTION_GAS and _is_plain_transfer(store, header, request)
     if is_plain and attempt(TRANSACTION_GAS).outcome.error is None:
@@ -211,11 +221,13 @@ def _simulate(
     gas: int,
     block_hash_of: BlockHashOf | None,
     memo: Memo | None,
+    cancellation: Cancellation | None,
 ) -> _Simulated:
     if not request.max_fee:
         header = replace(header, base_fee=0)
     ledger: InferenceLedger | None = new_ledger(config, memo=memo) if config.ai else None
     state = EngramState(config, store, header.state_root, header, block_hash_of, ledger)
+    state.inference.cancellation = cancellation
     transaction = _transaction(config, state, request, gas)
     _check_start(state, transaction)
     outcome = execute_transaction(state, transaction, 0)

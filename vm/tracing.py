@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ai_ops.executor import StepTrace
+from ai_ops.executor import Cancellation, StepTrace
 from vm.block_run import BlockRun
 from vm.blocks import Block, Header
 from vm.config import VmConfig
@@ -34,6 +34,7 @@ def trace_inference(
     call_index: int | None = None,
     *,
     block_hash_of: BlockHashOf | None = None,
+    cancellation: Cancellation | None = None,
 ) -> tuple[InferenceTrace, ...]:
     """Trace the inferences of one transaction of a valid block.
 
@@ -49,11 +50,18 @@ def trace_inference(
         Only this call of the transaction; all of them by default.
     block_hash_of : callable, optional
         From an ancestor's number to its hash.
+    cancellation : Cancellation, optional
+        Ends the execution once another thread sets it.
 
     Returns
     -------
     tuple of InferenceTrace
         In call order; empty when the transaction ran none, or fewer than ``call_index`` says.
+
+    Raises
+    ------
+    Cancelled
+        When it was stopped.
     """
     traces: list[InferenceTrace] = []
 
@@ -64,11 +72,12 @@ def trace_inference(
             return
         # Here and now: a later revert may take the model out of the state again.
         model = ledger.models.loaded(registry_of(run.state), record.model)
-        steps = model.trace(content, units)
+        steps = model.trace(content, units, cancellation)
         traces.append(InferenceTrace(record=record, input=content, units=units, steps=steps))
 
     ledger = new_ledger(config, tracer=trace)
     run = BlockRun(config, store, parent, block.header, block_hash_of=block_hash_of, ledger=ledger)
+    ledger.cancellation = cancellation
     for transaction in block.transactions[: transaction_index + 1]:
         run.add(transaction)
     return tuple(traces)

@@ -58,9 +58,11 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     seen: list[bytes] = []
     real = ModelStore.run
 
-    def run(self: ModelStore, registry: Any, model: bytes, content: bytes, n: int) -> Inference:
+    def run(
+        self: ModelStore, registry: Any, model: bytes, content: bytes, n: int, flag: Any
+    ) -> Inference:
         seen.append(content)
-        return real(self, registry, model, content, n)
+        return real(self, registry, model, content, n, flag)
 
     monkeypatch.setattr(ModelStore, "run", run)
     return seen

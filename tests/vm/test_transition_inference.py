@@ -200,7 +200,7 @@ def test_a_proposer_with_another_weight_bit_is_told_the_step(
     chain, _ = chain_with_model()
     altered = with_another_bit(mlp())
 
-    def run(_: ModelStore, __: Any, ___: bytes, content: bytes, n: int) -> Inference:
+    def run(_: ModelStore, __: Any, ___: bytes, content: bytes, n: int, ____: Any) -> Inference:
         return load(altered, facts_of(altered), ReferenceBackend()).run(content, n)
 
     with monkeypatch.context() as proposer:
