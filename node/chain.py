@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from ai_ops.executor import Cancellation
 from consensus.certificate import Certificate, verify_certificate
 from consensus.errors import CertificateMissing
 from consensus.header_rules import verify_header
@@ -36,6 +37,12 @@ class Chain:
 
     Every method may be called from any thread; writes wait for each other. A reader sees the
     head move only after the block's batch is on the disk.
+
+    Attributes
+    ----------
+    stopping : Cancellation
+        Set when the process ends, from any thread: a block that is being executed is abandoned,
+        as if it had never come.
     """
 
     def __init__(
@@ -48,6 +55,7 @@ class Chain:
     ) -> None:
         self._spec: Final = spec
         self._reader: Final = ChainStore(store)
+        self.stopping: Final = Cancellation()
         self._head = head
         self._mark = mark
         self._run_ahead = run_ahead
@@ -237,6 +245,8 @@ class Chain:
             Verdicts.
         CertificateMissing, SidecarMismatch
             The carrier's fault; nothing is stored.
+        Cancelled
+            The chain is `stopping`; nothing is stored.
         """
         with self._lock:
             self._check_follows(block)
@@ -250,6 +260,7 @@ class Chain:
                 sidecar,
                 block_hash_of=self.hash_by_number,
                 run_ahead=self._run_ahead,
+                cancellation=self.stopping,
             )
             return self._commit(result, parent_certificate, certificate)
 

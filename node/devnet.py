@@ -18,6 +18,7 @@ from typing import Final
 
 import trio
 
+from ai_ops.errors import Cancelled
 from genesis.alloc import GenesisAccount
 from genesis.dev_key import DEV_VALIDATOR_ADDRESS, DEV_VALIDATOR_KEY
 from genesis.spec import ChainSpec, template
@@ -118,6 +119,7 @@ async def _main(options: DevnetOptions, console: Console) -> tuple[bool, str | N
                 await anext(aiter(signals))
                 console.event("stopping", "Stopping.")
                 nursery.start_soon(_force_on_second_signal, signals)
+                built.node.chain.stopping.cancel()
                 halted = await trio.to_thread.run_sync(built.node.halt, STOP_SECONDS)
                 nursery.cancel_scope.cancel()
         if halted and built.directory is not None:
@@ -273,6 +275,8 @@ async def _seal_regularly(node: Node, period: float, console: Console) -> None:
         except StoreError as error:
             console.event("error", f"No more blocks: {error}", sentence=str(error))
             LOGGER.error("%s", error)  # noqa: TRY400 (one sentence, no traceback)
+            return
+        except Cancelled:
             return
 
 

@@ -75,6 +75,11 @@ class Producer:
         -------
         Header
             The new head. `rejections` then names the transactions thrown out meanwhile.
+
+        Raises
+        ------
+        Cancelled
+            The chain is stopping; what was in the pool still is.
         """
         with self._lock:
             parent = self._chain.head
@@ -87,6 +92,7 @@ class Producer:
                 context,
                 self._mempool.candidates(base_fee),
                 block_hash_of=self._chain.hash_by_number,
+                cancellation=self._chain.stopping,
             )
             header = build.result.block.header
             certificate = None

@@ -93,6 +93,7 @@ def _gas(node: Node, request: TransactionRequest, sender: bytes) -> int:
         call_request(request, sender),
         node.call_gas_cap,
         block_hash_of=node.chain.hash_by_number,
+        cancellation=node.chain.stopping,
     )
 
 
