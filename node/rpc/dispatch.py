@@ -5,16 +5,19 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import trio
 
+from ai_ops.executor import Cancellation
 from node.rpc.errors import (
     INTERNAL_ERROR,
     INVALID_REQUEST,
     METHOD_NOT_FOUND,
+    SERVER_ERROR,
     TIMEOUT,
     TOO_LARGE,
     RpcError,
@@ -23,6 +26,9 @@ from node.rpc.jsonrpc import Call, Refused, encode_batch, encode_error, encode_r
 from node.rpc.method import Method, Weight, arguments
 
 LOGGER: Final = logging.getLogger("engram.rpc")
+
+Gone = Callable[[], Awaitable[None]]
+"""Waits until the caller has left; may wait for ever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,14 +96,15 @@ class Dispatcher:
         self._reads = trio.CapacityLimiter(self.limits.threads)
         self._writes = trio.CapacityLimiter(self.limits.writers)
 
-    async def answer(self, body: bytes) -> bytes | None:
+    async def answer(self, body: bytes, gone: Gone = trio.sleep_forever) -> bytes | None:
         """Return the body of the answer, or None when nothing is to be answered.
 
-        Never raises for anything that a client can send.
+        Never raises for anything that a client can send. When `gone` returns, executions that
+        only the caller wanted to know about end; transactions do not.
         """
         requests = parse(body, self.limits.batch_items)
         if not requests.batch:
-            return await self._answer_one(requests.items[0])
+            return await self._answer_one(requests.items[0], gone)
         answers: list[bytes] = []
         size = 0
         for item in requests.items:
@@ -106,13 +113,13 @@ class Dispatcher:
                 if isinstance(item, Refused) or not item.notification:
                     answers.append(encode_error(item.id, RpcError(TOO_LARGE, "response too large")))
                 continue
-            answer = await self._answer_one(item)
+            answer = await self._answer_one(item, gone)
             if answer is not None:
                 size += len(answer)
                 answers.append(answer)
         return encode_batch(answers) if answers else None
 
-    async def _answer_one(self, item: Call | Refused) -> bytes | None:
+    async def _answer_one(self, item: Call | Refused, gone: Gone) -> bytes | None:
         if isinstance(item, Refused):
             self.observe(Served("(refused)", item.error, 0.0))
             return encode_error(item.id, item.error)
@@ -120,7 +127,7 @@ class Dispatcher:
         failure = None
         self.begin(item.method)
         try:
-            result = await self._run(item)
+            result = await self._run(item, gone)
             answer = encode_result(item.id, result)
         except RpcError as error:
             failure = error
@@ -131,7 +138,7 @@ class Dispatcher:
         self.observe(Served(item.method, failure, time.perf_counter() - start))
         return None if item.notification else answer
 
-    async def _run(self, call: Call) -> Any:
+    async def _run(self, call: Call, gone: Gone) -> Any:
         method = self.methods.get(call.method)
         if method is None:
             if len(call.method) > 100:
@@ -149,11 +156,39 @@ class Dispatcher:
                 method.run, self.node, *parsed, limiter=self._writes, abandon_on_cancel=True
             )
         with trio.move_on_after(self.limits.call_seconds):
-            # The thread ends by its gas cap; until then it keeps its place in the limiter.
+            if method.weight is Weight.EXECUTION:
+                return await self._execute(method, parsed, gone)
+            # An abandoned thread keeps its place in the limiter until it ends.
             return await trio.to_thread.run_sync(
                 method.run, self.node, *parsed, limiter=self._reads, abandon_on_cancel=True
             )
         raise RpcError(TIMEOUT, f"execution took longer than {self.limits.call_seconds:g} s")
+
+    async def _execute(self, method: Method, parsed: list[Any], gone: Gone) -> Any:
+        """Run a method that ends soon after its caller left, its time was up or the node stops."""
+        flag = Cancellation()
+        run = partial(method.run, self.node, *parsed, cancellation=flag)
+        failure: Exception = RpcError(SERVER_ERROR, "the caller left before the answer")
+        async with trio.open_nursery() as nursery:
+
+            async def leave() -> None:
+                await gone()
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(leave)
+            try:
+                result = await trio.to_thread.run_sync(
+                    run, limiter=self._reads, abandon_on_cancel=True
+                )
+            except Exception as error:  # noqa: BLE001 (raised again outside of the nursery)
+                failure = error
+            else:
+                nursery.cancel_scope.cancel()
+                return result
+            finally:
+                flag.cancel()
+            nursery.cancel_scope.cancel()
+        raise failure
 
     @staticmethod
     def _bug(method: str, error: Exception) -> RpcError:

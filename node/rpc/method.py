@@ -14,7 +14,8 @@ class Weight(enum.Enum):
     """Where a method runs."""
 
     LIGHT = "on the event loop: microseconds, or one read of the database"
-    HEAVY = "in a thread: executes the EVM or walks many blocks"
+    HEAVY = "in a thread: walks many blocks, or signs"
+    EXECUTION = "in a thread: executes the EVM, and ends when nobody waits any more"
     WRITE = "in a thread, without a deadline: changes the chain"
 
 
@@ -25,7 +26,8 @@ class Method:
     Attributes
     ----------
     run : callable
-        Takes the node and the parsed parameters, returns a JSON value.
+        Takes the node and the parsed parameters, returns a JSON value. One of weight `EXECUTION`
+        also takes `cancellation`, the flag that ends it.
     required, optional : tuple of parsers
         Parsers of the positional parameters (`node.rpc.parse`). A missing or null optional
         parameter is not passed when it stands at the end, else it is passed as None.

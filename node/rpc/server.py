@@ -12,6 +12,7 @@ from typing import Final
 import h11
 import trio
 
+from node.rpc.dispatch import Gone
 from node.rpc.errors import INVALID_REQUEST, TOO_LARGE, RpcError
 from node.rpc.http import Access, HttpLimits, Refusal, cors_headers, preflight_headers, refuse
 from node.rpc.jsonrpc import encode_error
@@ -20,6 +21,8 @@ LOGGER: Final = logging.getLogger("engram.rpc")
 READ_BYTES: Final = 65_536
 LINGER_BYTES: Final = 16 * 1024 * 1024
 LINGER_SECONDS: Final = 2.0
+# Who has sent everything may close that half and still read: what is answered soon, is sent.
+HALF_CLOSED_SECONDS: Final = 1.0
 JSON_TYPE: Final = "application/json"
 TEXT_TYPE: Final = "text/plain; charset=utf-8"
 
@@ -46,7 +49,8 @@ class Server:
     Attributes
     ----------
     answer : async callable
-        Request body to answer body, or None for no content.
+        Request body to answer body, or None for no content; also takes a callable that waits
+        until the client has left.
     page : callable
         Text served at `/`.
     documents : mapping
@@ -55,7 +59,7 @@ class Server:
         Reasons why `/readyz` answers 503; empty when ready.
     """
 
-    answer: Callable[[bytes], Awaitable[bytes | None]]
+    answer: Callable[[bytes, Gone], Awaitable[bytes | None]]
     page: Callable[[], str]
     documents: Mapping[str, Callable[[], Answer]] = field(default_factory=dict)
     not_ready: Callable[[], list[str]] = list
@@ -104,11 +108,12 @@ def refusal(status: int, reason: str) -> Answer:
 class _Connection:
     """One connection: the loop of requests, and h11 joined to the socket."""
 
-    __slots__ = ("http", "server", "stream")
+    __slots__ = ("ended", "http", "server", "stream")
 
     def __init__(self, server: Server, stream: trio.SocketStream) -> None:
         self.server = server
         self.stream = stream
+        self.ended: float | None = None
         self.http = h11.Connection(h11.SERVER, max_incomplete_event_size=server.limits.header_bytes)
 
     async def run(self) -> None:
@@ -167,7 +172,7 @@ class _Connection:
         if request.method == b"POST":
             if path != "/":
                 return refusal(404, "not found; JSON-RPC is POST /")
-            answer = await server.answer(body)
+            answer = await server.answer(body, self._gone)
             return Answer(204) if answer is None else Answer(200, answer)
         if request.method == b"OPTIONS":
             return Answer(204, headers=tuple(preflight_headers()))
@@ -198,6 +203,22 @@ class _Connection:
                 else:
                     raise _ClosedError
         raise h11.RemoteProtocolError("the request took too long", 408)
+
+    async def _gone(self) -> None:
+        """Wait until the client has closed the connection; keep what else it sends meanwhile."""
+        kept = 0
+        try:
+            while self.ended is None:
+                data = await self.stream.receive_some(READ_BYTES)
+                self.http.receive_data(data)
+                kept += len(data)
+                if kept > self.server.limits.body_bytes:
+                    await trio.sleep_forever()
+                if not data:
+                    self.ended = trio.current_time()
+        except trio.BrokenResourceError:
+            return
+        await trio.sleep_until(self.ended + HALF_CLOSED_SECONDS)
 
     async def _receive(self) -> None:
         self.http.receive_data(await self.stream.receive_some(READ_BYTES))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from ai_ops.errors import Cancelled
 from node.pool_errors import PoolError
 from node.rpc import format as form
 from node.rpc.errors import EXECUTION_REVERTED, INTERNAL_ERROR, SERVER_ERROR, RpcError
@@ -23,6 +24,8 @@ TRANSLATIONS: Final[tuple[tuple[type[Exception], Callable[[Any], RpcError]], ...
     (PoolError, lambda error: RpcError(error.code, error.message)),
     (InvalidTransaction, lambda error: RpcError(SERVER_ERROR, error.reason)),
     (CallFailed, _call_failed),
+    # Only the end of the node stops what somebody waits for.
+    (Cancelled, lambda _error: RpcError(SERVER_ERROR, "the node is stopping")),
     (StoreError, lambda error: RpcError(INTERNAL_ERROR, str(error))),
     (LocalFault, lambda error: RpcError(INTERNAL_ERROR, f"this node cannot run it now: {error}")),
 )

@@ -146,17 +146,17 @@ METHODS: Final[dict[str, Method]] = {
         inference.get_inference_proof,
         (parse.hash32,),
         (parse.count, parse.count),
-        Weight.HEAVY,
+        Weight.EXECUTION,
     ),
     "engram_getModel": Method(get_model, (parse.address,), (parse.block,), Weight.HEAVY),
     "engram_infer": Method(
-        inference.infer, (parse.address, parse.data), (parse.block,), Weight.HEAVY
+        inference.infer, (parse.address, parse.data), (parse.block,), Weight.EXECUTION
     ),
     "engram_listModels": Method(list_models, (), (parse.block,), Weight.HEAVY),
     "engram_traceInference": Method(
         inference.trace_inference,
         (parse.hash32,),
         (parse.count, inference.trace_options),
-        Weight.HEAVY,
+        Weight.EXECUTION,
     ),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from ai_ops.executor import StepTrace
+from ai_ops.executor import Cancellation, StepTrace
 from node.rpc import format as form
 from node.rpc import parse
 from node.rpc.errors import InvalidParamsError
@@ -29,10 +29,17 @@ if TYPE_CHECKING:
 INFER = "infer(address,bytes)"
 
 
-def infer(node: Node, model: bytes, content: bytes, ref: BlockRef | None = None) -> dict[str, Any]:
+def infer(
+    node: Node,
+    model: bytes,
+    content: bytes,
+    ref: BlockRef | None = None,
+    *,
+    cancellation: Cancellation | None = None,
+) -> dict[str, Any]:
     """engram_infer: run a model on input bytes, free, as a contract would."""
     request = TransactionRequest(to=INFERENCE_ADDRESS, data=call_data(INFER, model, content))
-    result = simulate(node, request, state_header(node, ref))
+    result = simulate(node, request, state_header(node, ref), cancellation)
     (output,) = abi.decode(("bytes",), result.output)
     assert isinstance(output, bytes)
     return {"output": form.data(output), "gasUsed": form.quantity(result.gas_used)}
@@ -46,7 +53,12 @@ def trace_options(value: Any) -> bool:
 
 
 def trace_inference(
-    node: Node, transaction_hash: bytes, call: int | None = None, tensors: bool | None = None
+    node: Node,
+    transaction_hash: bytes,
+    call: int | None = None,
+    tensors: bool | None = None,
+    *,
+    cancellation: Cancellation | None = None,
 ) -> list[dict[str, Any]] | None:
     """engram_traceInference: every step of the inferences of a mined transaction.
 
@@ -67,12 +79,18 @@ def trace_inference(
         index,
         call,
         block_hash_of=node.chain.hash_by_number,
+        cancellation=cancellation,
     )
     return [_trace(item, tensors=bool(tensors)) for item in found]
 
 
 def get_inference_proof(
-    node: Node, transaction_hash: bytes, call: int | None = None, step: int | None = None
+    node: Node,
+    transaction_hash: bytes,
+    call: int | None = None,
+    step: int | None = None,
+    *,
+    cancellation: Cancellation | None = None,
 ) -> dict[str, Any] | None:
     """engram_getInferenceProof: a record, and one step of it, under the header's requests hash.
 
@@ -96,10 +114,11 @@ def get_inference_proof(
     if position is None:
         return None
     request = records.inference_request(sidecar.records)
+    others = _other_requests(node, block, request, cancellation)
     proof = {
         "blockHash": form.data(block_hash),
         "requestsHash": form.data(block.header.requests_hash),
-        "otherRequests": [form.data(item) for item in _other_requests(node, block, request)],
+        "otherRequests": [form.data(item) for item in others],
         "request": form.data(request),
         "record": _record(sidecar.records[position]),
         "recordRlp": form.data(records.encode_record(sidecar.records[position])),
@@ -118,7 +137,9 @@ def _block(node: Node, block_hash: bytes) -> Block:
     return block
 
 
-def _other_requests(node: Node, block: Block, request: bytes) -> list[bytes]:
+def _other_requests(
+    node: Node, block: Block, request: bytes, cancellation: Cancellation | None
+) -> list[bytes]:
     """Return the sha256 of every request of the block but the inferences' own, in order."""
     if requests_hash((request,)) == block.header.requests_hash:
         return []
@@ -132,6 +153,7 @@ def _other_requests(node: Node, block: Block, request: bytes) -> list[bytes]:
         block.header,
         block_hash_of=node.chain.hash_by_number,
     )
+    run.state.inference.cancellation = cancellation
     for transaction in block.transactions:
         run.add(transaction)
     run.finish(block.withdrawals)

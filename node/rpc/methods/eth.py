@@ -14,6 +14,7 @@ from node.rpc.methods import eth_state as state
 from node.rpc.parse import address, block, block_number, boolean, count, data, hash32, quantity
 from node.rpc.transaction_request import transaction_request
 
+EXECUTION: Final = Weight.EXECUTION
 HEAVY: Final = Weight.HEAVY
 WRITE: Final = Weight.WRITE
 
@@ -21,10 +22,10 @@ METHODS: Final[dict[str, Method]] = {
     "eth_accounts": Method(send.accounts),
     "eth_blobBaseFee": Method(fees.blob_base_fee),
     "eth_blockNumber": Method(blocks.block_number),
-    "eth_call": Method(state.eth_call, (transaction_request,), (block,), HEAVY),
+    "eth_call": Method(state.eth_call, (transaction_request,), (block,), EXECUTION),
     "eth_chainId": Method(blocks.chain_id),
     "eth_coinbase": Method(send.coinbase),
-    "eth_estimateGas": Method(state.eth_estimate_gas, (transaction_request,), (block,), HEAVY),
+    "eth_estimateGas": Method(state.eth_estimate_gas, (transaction_request,), (block,), EXECUTION),
     "eth_feeHistory": Method(fees.fee_history, (count, block_number), (fees.percentiles,), HEAVY),
     "eth_gasPrice": Method(fees.gas_price),
     "eth_getBalance": Method(state.get_balance, (address,), (block,)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ai_ops.executor import Cancellation
 from node.rpc import format as form
 from node.rpc import parse
 from node.rpc.errors import EXECUTION_REVERTED, SERVER_ERROR, RpcError
@@ -100,13 +101,20 @@ def call_request(request: TransactionRequest, sender: bytes | None = None) -> Ca
     )
 
 
-def simulate(node: Node, request: TransactionRequest, header: Header) -> CallResult:
+def simulate(
+    node: Node,
+    request: TransactionRequest,
+    header: Header,
+    cancellation: Cancellation | None = None,
+) -> CallResult:
     """Run a call on the state of a block and return what it did.
 
     Raises
     ------
     RpcError
         When it reverted (code 3, with the revert data) or halted.
+    Cancelled
+        When nobody waits for it any more.
     """
     result = call(
         node.chain.spec.vm_config,
@@ -115,6 +123,7 @@ def simulate(node: Node, request: TransactionRequest, header: Header) -> CallRes
         call_request(request),
         node.call_gas_cap,
         block_hash_of=node.chain.hash_by_number,
+        cancellation=cancellation,
     )
     if result.success:
         return result
@@ -123,12 +132,24 @@ def simulate(node: Node, request: TransactionRequest, header: Header) -> CallRes
     raise RpcError(SERVER_ERROR, result.error)
 
 
-def eth_call(node: Node, request: TransactionRequest, ref: BlockRef | None = None) -> str:
+def eth_call(
+    node: Node,
+    request: TransactionRequest,
+    ref: BlockRef | None = None,
+    *,
+    cancellation: Cancellation | None = None,
+) -> str:
     """eth_call: free, also when it runs models."""
-    return form.data(simulate(node, request, state_header(node, ref)).output)
+    return form.data(simulate(node, request, state_header(node, ref), cancellation).output)
 
 
-def eth_estimate_gas(node: Node, request: TransactionRequest, ref: BlockRef | None = None) -> str:
+def eth_estimate_gas(
+    node: Node,
+    request: TransactionRequest,
+    ref: BlockRef | None = None,
+    *,
+    cancellation: Cancellation | None = None,
+) -> str:
     """eth_estimateGas: the least gas limit with which the transaction succeeds."""
     header = state_header(node, ref)
     return form.quantity(
@@ -139,5 +160,6 @@ def eth_estimate_gas(node: Node, request: TransactionRequest, ref: BlockRef | No
             call_request(request),
             node.call_gas_cap,
             block_hash_of=node.chain.hash_by_number,
+            cancellation=cancellation,
         )
     )
