@@ -34,6 +34,7 @@ class BannerFacts:
     timestamp: int
     block_number: int
     mining: str
+    backend: str
     storage: str
     listening: Sequence[str]
     notes: Sequence[str] = ()
@@ -63,6 +64,7 @@ def text(facts: BannerFacts) -> str:
         f"Genesis timestamp: {facts.timestamp}",
         f"Block number:      {facts.block_number}",
         f"Mining:            {facts.mining}",
+        f"Models run on:     {facts.backend}",
         f"Storage:           {facts.storage}",
         "",
     ]
@@ -89,6 +91,7 @@ def as_json(facts: BannerFacts) -> dict[str, Any]:
         "gasLimit": facts.gas_limit,
         "genesisTimestamp": facts.timestamp,
         "blockNumber": facts.block_number,
+        "backend": facts.backend,
         "listening": list(facts.listening),
         **facts.extra,
     }

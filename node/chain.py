@@ -52,10 +52,11 @@ class Chain:
         head: Header,
         mark: HeadMark | None = None,
         run_ahead: transition.Runner | None = None,
+        stopping: Cancellation | None = None,
     ) -> None:
         self._spec: Final = spec
         self._reader: Final = ChainStore(store)
-        self.stopping: Final = Cancellation()
+        self.stopping: Final = stopping or Cancellation()
         self._head = head
         self._mark = mark
         self._run_ahead = run_ahead
@@ -84,6 +85,7 @@ class Chain:
         *,
         mark: HeadMark | None = None,
         run_ahead: transition.Runner | None = None,
+        stopping: Cancellation | None = None,
     ) -> Chain:
         """Open the chain in a store.
 
@@ -97,6 +99,8 @@ class Chain:
             Told number and hash of each block after its batch is on the disk.
         run_ahead : Runner, optional
             Runs an imported block's inferences before its transactions (`vm.ahead`).
+        stopping : Cancellation, optional
+            The flag of another chain, to stop with it.
 
         Raises
         ------
@@ -112,7 +116,7 @@ class Chain:
         stored = ChainSpec.from_text(text)
         if spec is not None and spec.to_json() != text:
             raise _mismatch(reader, stored, spec)
-        return cls(stored, store, head, mark, run_ahead)
+        return cls(stored, store, head, mark, run_ahead, stopping)
 
     @property
     def spec(self) -> ChainSpec:

@@ -73,10 +73,12 @@ def verify_chain(chain: Chain, scratch_store: Store, report: Report) -> Verified
     ------
     NotVerified
         At the first difference.
+    Cancelled
+        The chain is stopping.
     """
     scratch = Scratch(scratch_store)
     write_genesis(chain.spec, scratch)
-    again = Chain.open(scratch, chain.spec)
+    again = Chain.open(scratch, chain.spec, stopping=chain.stopping)
     stored = chain.reader.store
     entries = chunks = transactions = inferences = 0
     for number in range(chain.head.number + 1):

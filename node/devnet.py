@@ -25,6 +25,7 @@ from genesis.spec import ChainSpec, template
 from node import banner
 from node.accounts import KeyedAccount, Keyring, checksum, derive_accounts
 from node.app import Node
+from node.backend import use_backend
 from node.chain import Chain, write_genesis
 from node.chain_errors import ChainMismatch
 from node.console import Console
@@ -48,7 +49,7 @@ from node.storage.directory import (
 from node.storage.errors import StoreError
 from node.storage.memory import MemoryStore
 from node.version import VERSION
-from node.warmup import Warmup
+from node.warmup import Warmup, running_backend
 from vm.registry import reads
 
 LOGGER: Final = logging.getLogger("engram.devnet")
@@ -73,6 +74,7 @@ class DevnetOptions:
     balance_wei: int
     mnemonic: str
     demo: bool
+    backend: str
     quiet: bool
     json_lines: bool
 
@@ -184,6 +186,7 @@ def build(options: DevnetOptions) -> Built:
             "E-KEY-001", f"The mnemonic is not valid ({error}); check its words and their order."
         ) from error
     spec = devnet_spec(options, accounts)
+    use_backend(options.backend, spec.vm_config.limits)
     directory = None
     if options.datadir is None:
         chain = Chain.create(spec, MemoryStore())
@@ -220,7 +223,8 @@ def build(options: DevnetOptions) -> Built:
         call_gas_cap=CALL_GAS_CAP,
     )
     mempool.subscribe_pending(lambda pending: node.filters.on_pending(pending.hash))
-    chain.subscribe(Warmup(chain))
+    # Looked up when there is something to say: the console takes the place of `report` later.
+    chain.subscribe(Warmup(chain, lambda sentence: node.report(sentence)))  # noqa: PLW0108
     demo = prepare(node) if options.demo else None
     return Built(node=node, accounts=accounts, directory=directory, demo=demo)
 
@@ -319,6 +323,7 @@ def page(node: Node, address: str) -> str:
         "version": VERSION,
         "chain id": str(node.chain.spec.vm_config.chain_id),
         "block": str(node.chain.head.number),
+        "models on": running_backend(node.chain),
         "health": "/livez and /readyz",
     }
     return describe(facts, address)
@@ -346,6 +351,7 @@ def banner_facts(
             if options.block_seconds is None
             else f"a block every {options.block_seconds:g} s"
         ),
+        backend=running_backend(chain),
         storage="in memory" if options.datadir is None else str(options.datadir),
         listening=listening,
         extra={} if built.demo is None else built.demo.as_json(),

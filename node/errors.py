@@ -38,8 +38,13 @@ class ErrorEntry:
     remedy: str
 
 
-# Codes are never reused; areas: BUG, CHAIN, DEPLOY, GENESIS, GPU, KEY, MODEL, NET, STORE, USE.
+# Codes are never reused; areas: BACKEND, BUG, CHAIN, DEPLOY, GENESIS, GPU, KEY, MODEL, NET, STORE, USE.
 ERRORS: Final[dict[str, ErrorEntry]] = {
+    "E-BACKEND-001": ErrorEntry(
+        LOCAL_FAULT,
+        "The tensor backend that was named does not start on this machine.",
+        "Choose another, or leave --backend out to run the fastest that works here.",
+    ),
     "E-BUG-001": ErrorEntry(
         LOCAL_FAULT,
         "The program failed in a way that it does not know.",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from typing import Final
 
 from ai_ops.errors import BackendFault
@@ -23,9 +24,17 @@ REGISTRY_BITS: Final = bloom_bits(REGISTRY_ADDRESS)
 
 
 class Warmup:
-    """Subscriber of a chain: on the first event of the registry it starts the backend."""
+    """Subscriber of a chain: on the first event of the registry it starts the backend.
 
-    def __init__(self, chain: Chain) -> None:
+    Parameters
+    ----------
+    chain : Chain
+    report : callable
+        Told once, in a sentence, which backend runs.
+    """
+
+    def __init__(self, chain: Chain, report: Callable[[str], None]) -> None:
+        self._report = report
         self._limits = chain.spec.vm_config.limits
         self._started = False
         root = chain.head.state_root
@@ -51,4 +60,10 @@ class Warmup:
             # Nothing is lost: the first inference tries again and says so to its caller.
             LOGGER.warning("no tensor backend starts: %s", fault)
         else:
-            LOGGER.debug("the tensor backend %s is ready", type(backend).__name__)
+            self._report(f"Models run on {backend.name}.")
+
+
+def running_backend(chain: Chain) -> str:
+    """Return the name of what runs the chain's models."""
+    backend = shared_store(chain.spec.vm_config.limits).started
+    return "the fastest backend, once there is one" if backend is None else backend.name

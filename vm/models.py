@@ -6,6 +6,7 @@ empty or full gives the same bytes. What goes wrong here is this machine's fault
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from contextlib import suppress
 from functools import lru_cache
@@ -28,6 +29,7 @@ CACHE_BYTES = 512 * 2**20
 MANIFEST_CACHE_BYTES = 32 * 2**20
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 
 class ByteCache(Generic[T]):
@@ -86,6 +88,7 @@ class ModelStore:
     ) -> None:
         self._backend = backend
         self._limits = limits
+        self._processor: Backend | None = None
         self._loaded: ByteCache[LoadedModel] = ByteCache(cache_bytes)
         self._manifests: ByteCache[Manifest] = ByteCache(MANIFEST_CACHE_BYTES)
 
@@ -99,6 +102,11 @@ class ModelStore:
     @backend.setter
     def backend(self, backend: Backend) -> None:
         self._backend = backend
+
+    @property
+    def started(self) -> Backend | None:
+        """What runs the models, if one was chosen already."""
+        return self._backend
 
     def disable_fast_backend(self) -> None:
         """Run everything on the reference from now on: the fast path gave a wrong byte."""
@@ -135,12 +143,15 @@ class ModelStore:
         """
         try:
             return self._load(registry, model).run(content, n, cancellation)
-        except (BackendFault, MemoryError):
+        except (BackendFault, MemoryError) as error:
+            _log.warning("an inference is run again on a slower backend: %r", error)
             if self.backend.name in OPTIONAL_BACKENDS:
                 # What needs a card takes minutes on the reference.
                 with suppress(BackendFault, MemoryError):
-                    slower = select_backend("cpu")
-                    return self._prepare(registry, model, slower).run(content, n, cancellation)
+                    if self._processor is None:
+                        self._processor = select_backend("cpu")
+                    again = self._prepare(registry, model, self._processor)
+                    return again.run(content, n, cancellation)
             return self.run_on_reference(registry, model, content, n, cancellation)
 
     def run_on_reference(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from node.backend import add_backend_option
 from node.errors import DONE, CliError
 
 
@@ -32,6 +33,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="run a block's inferences together before its transactions, on all cores; the "
         "results are the same either way (default: yes)",
     )
+    add_backend_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -40,9 +42,11 @@ def run(args: argparse.Namespace) -> int:
 
     from genesis.spec import ChainSpec
     from node.ahead import ahead_runner
+    from node.backend import use_backend
     from node.chain_transfer import import_export, spec_of_export
     from node.commands.chain_files import opened_or_created_chain
     from node.export_file import ExportReader
+    from node.interruption import cancelled_by_interrupt
     from node.progress import Progress
 
     given = None if args.spec is None else ChainSpec.from_file(args.spec)
@@ -56,9 +60,11 @@ def run(args: argparse.Namespace) -> int:
     with file:
         reader = ExportReader(file)
         spec = spec_of_export(reader.start, given)
+        use_backend(args.backend, spec.vm_config.limits)
         with (
             ahead_runner(args.run_ahead) as run_ahead,
             opened_or_created_chain(args.datadir, spec, run_ahead=run_ahead) as chain,
+            cancelled_by_interrupt(chain.stopping),
         ):
             count = reader.start.last - reader.start.first + 1
             progress = Progress(sys.stderr, "importing", count, "blocks")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from node.backend import add_backend_option
 from node.errors import DONE
 
 
@@ -21,6 +22,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--datadir", required=True, type=Path, metavar="DIR", help="the folder with the chain"
     )
+    add_backend_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -28,15 +30,19 @@ def run(args: argparse.Namespace) -> int:
     import sys
     import tempfile
 
+    from node.backend import use_backend
     from node.chain_verify import verify_chain
     from node.commands.chain_files import opened_chain
+    from node.interruption import cancelled_by_interrupt
     from node.progress import Progress
     from node.storage.leveldb import LevelDbStore
 
     with (
         opened_chain(args.datadir, repair=False) as chain,
         tempfile.TemporaryDirectory(prefix="engram-verify-") as folder,
+        cancelled_by_interrupt(chain.stopping),
     ):
+        use_backend(args.backend, chain.spec.vm_config.limits)
         scratch = LevelDbStore.create(Path(folder) / "chain")
         progress = Progress(sys.stderr, "verifying", chain.head.number, "blocks")
         try:

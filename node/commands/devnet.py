@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from node.accounts import MAX_ACCOUNTS, TEST_MNEMONIC
+from node.backend import add_backend_option
 from node.commands.numbers import whole
 from node.errors import CliError
 
@@ -121,6 +122,7 @@ def _add_accounts_and_output(parser: argparse.ArgumentParser) -> None:
         "--demo", action="store_true",
         help="deploy a digit model and a contract that calls it, and say what to try",
     )  # fmt: skip
+    add_backend_option(demo)
     demo.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
     demo.add_argument("--json", action="store_true", help="print one JSON object per event")
 
@@ -146,6 +148,7 @@ def run(args: argparse.Namespace) -> int:
             balance_wei=args.balance * 10**18,
             mnemonic=mnemonic,
             demo=args.demo,
+            backend=args.backend,
             quiet=args.quiet,
             json_lines=args.json,
         )

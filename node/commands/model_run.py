@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from node.backend import add_backend_option
+
 EPILOG = """\
 The input is a .npy file, or a .npz file with one array for each input. Floats are scaled by the
 model's manifest and floats come back; integers (token ids) are taken as they are. The array has
@@ -27,6 +29,7 @@ def add_parser(subparsers: Any) -> None:
         "-o", "--output", type=Path, help="write the result here (.npy; .npz for several outputs)"
     )
     parser.add_argument("--raw", action="store_true", help="integers in, integers out, unscaled")
+    add_backend_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -38,23 +41,27 @@ def run(args: argparse.Namespace) -> int:
 
     Raises
     ------
-    CliError : E-MODEL-001, -002, -005, -006, -007, or -008 when this machine cannot run it
+    CliError : E-MODEL-001, -002, -005, -006, -007, or -008 when this machine cannot run it;
+        E-BACKEND-001
     """
     import numpy as np
 
-    from ai_ops.backends import select_backend
     from ai_ops.errors import BackendFault, InvalidInput
-    from ai_ops.executor import load, run_exact
+    from ai_ops.executor import Cancellation, load, run_exact
+    from node.backend import started_backend
     from node.errors import DONE, CliError
+    from node.interruption import cancelled_by_interrupt
     from node.model_file import read_arrays, read_model, save_arrays
     from node.model_values import arrange, assemble
 
     file = read_model(args.model)
     manifest = file.model.manifest
     runs = arrange(manifest, read_arrays(args.input), raw=args.raw)
+    backend = started_backend(args.backend)
     try:
-        loaded = load(file.model, file.facts, select_backend(None))
-        outputs = [run_exact(loaded, data, runs.units).output for data in runs.inputs]
+        with cancelled_by_interrupt(Cancellation()) as flag:
+            loaded = load(file.model, file.facts, backend)
+            outputs = [run_exact(loaded, data, runs.units, flag).output for data in runs.inputs]
     except InvalidInput as error:
         raise CliError("E-MODEL-006", f"the input is refused: {error.reason}.") from error
     except BackendFault as error:

@@ -25,7 +25,7 @@ class Rpc:
             **{
                 "host": "", "port": 0, "hosts": (), "origins": (), "chain_id": 31337,
                 "block_seconds": None, "gas_limit": None, "datadir": None, "accounts": 3,
-                "balance_wei": 10**22, "mnemonic": TEST_MNEMONIC, "demo": False,
+                "balance_wei": 10**22, "mnemonic": TEST_MNEMONIC, "demo": False, "backend": "auto",
                 "quiet": True, "json_lines": False, **changes,
             }
         )  # fmt: skip
