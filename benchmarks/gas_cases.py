@@ -6,7 +6,7 @@ elements, one channel, tiny windows, windows over padding, long strides.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,7 +44,7 @@ def w(*shape: int, dtype: DType = I8) -> Operand:
     return Operand(dtype=dtype, shape=shape, low=dtype.minimum, high=dtype.maximum, weight=True)
 
 
-Case = tuple[str, str, tuple[Operand, ...], dict[str, object]]
+Case = tuple[str, str, tuple[Operand, ...], Mapping[str, object]]
 
 
 def per_channel(count: int) -> dict[str, object]:
@@ -161,7 +161,7 @@ def movement() -> Iterator[Case]:
         yield "CONCAT", f"{name} rows", (x(*shape), x(*shape)), {"axis": 1}
         ones = (1,) * 4
         starts = tuple(size - 1 for size in shape)
-        fields = {"starts": (0,) * 4, "sizes": shape, "strides": ones}
+        fields: Mapping[str, object] = {"starts": (0,) * 4, "sizes": shape, "strides": ones}
         yield "SLICE", f"{name} all", (x(*shape),), fields
         fields = {"starts": starts, "sizes": shape, "strides": (-1,) * 4}
         yield "SLICE", f"{name} backwards", (x(*shape),), fields
@@ -225,9 +225,9 @@ def reductions() -> Iterator[Case]:
         fields = {"top_k": k, "multiplier": 2**30, "shift": 50}
         yield "SAMPLE", f"{k} of {size}", operands, fields
     for rows, most in ((4, 2), (100, 10), (1_000, 100), (5_000, 50)):
-        operands = (x(rows, 4, dtype=I16, low=0, high=30_000), x(rows))
+        boxed = (x(rows, 4, dtype=I16, low=0, high=30_000), x(rows))
         fields = {"score_threshold": -129, "iou_threshold": 30_000, "maximum_outputs": most}
-        yield "NON_MAX_SUPPRESSION", f"{most} of {rows}", operands, fields
+        yield "NON_MAX_SUPPRESSION", f"{most} of {rows}", boxed, fields
     for rows, width in ((4, 2), (1_000, 85), (50_000, 1)):
         yield "VALID_ROWS", f"{rows}x{width}", (x(rows, width),), {"column": 0, "threshold": 0}
 

@@ -14,7 +14,7 @@ from ai_ops.native.steps import make_step
 from ai_ops.ops.gemm_dynamic import BIAS_BITS
 
 
-def make_gemm(site: NativeSite) -> NativeKernel:
+def make_gemm(site: NativeSite) -> NativeKernel | None:
     """Make GEMM; weights are packed now, another right operand at each call."""
     x, w = site.inputs
     product = dense(x, w, bias_of(site.node, w.type.shape[0]))
@@ -37,8 +37,10 @@ def dense(x: Value, w: Value, raw_bias: Array) -> Product:
 
 def matrix_kernel(
     site: NativeSite, product: Product, rows_fixed: int, rows_unit: int
-) -> NativeKernel:
-    """Bind `gemm` to rows that lie one after another."""
+) -> NativeKernel | None:
+    """Bind `gemm` to rows that lie one after another; None where packing is out of proportion."""
+    if not product.worth_packing:
+        return None
     if 1 in site.weights:
         product = product.packed(site.variant, site.weights[1])
     block = block_of(site.variant, product, None if rows_unit else rows_fixed)
@@ -51,11 +53,13 @@ def matrix_kernel(
     return site.kernel("gemm", step, block.size + product.scratch)
 
 
-def make_gemm_dynamic(site: NativeSite) -> NativeKernel:
+def make_gemm_dynamic(site: NativeSite) -> NativeKernel | None:
     """Make GEMM_DYNAMIC: GEMM with another end."""
     q, _, w = site.inputs
     units, depth = w.type.shape
     product = dense(q, w, np.zeros(units, np.int32))
+    if not product.worth_packing:
+        return None
     if 2 in site.weights:
         product = product.packed(site.variant, site.weights[2])
     rows_fixed, rows_unit = elements_of(q.type, depth)
@@ -80,7 +84,7 @@ def make_gemm_dynamic(site: NativeSite) -> NativeKernel:
     return site.kernel("gemm_dynamic", step, block.size + product.scratch)
 
 
-def make_matmul(site: NativeSite) -> NativeKernel:
+def make_matmul(site: NativeSite) -> NativeKernel | None:
     """Make MATMUL: matrix by matrix, or as one where all rows of a meet one matrix."""
     a, b = site.inputs
     *lead_a, rows, depth = a.type.shape
@@ -97,6 +101,8 @@ def make_matmul(site: NativeSite) -> NativeKernel:
         offsets=np.zeros(1, np.int64),
         raw_bias=np.zeros(abs(units), np.int32),
     )
+    if not product.worth_packing:
+        return None
     lead = site.outputs[0].type.shape[:-2]
     if all(size == 1 for size in lead_b):
         lead_a, lead_b, lead = [], [], ()

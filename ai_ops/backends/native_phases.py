@@ -13,7 +13,12 @@ from itertools import product as pairs
 import numpy as np
 
 from ai_ops.arithmetic import Wide
-from ai_ops.backends.native_products import Product, left_bytes
+from ai_ops.backends.native_products import (
+    MOST_SPREAD,
+    SMALL_BYTES,
+    Product,
+    left_bytes,
+)
 from ai_ops.backends.native_site import NativeSite, bias_of, elements_of, epilogue_of
 from ai_ops.backends.native_windows import Window
 from ai_ops.native.library import NativeKernel
@@ -98,11 +103,17 @@ def make_conv_transpose2d(site: NativeSite) -> NativeKernel | None:
     rows, columns = grown(site.node, x.type.shape, (height, width))
     if rows.stride * columns.stride > MOST_PHASES:
         return None
+    phases = pairs(phases_of(rows, x.type.shape[1]), phases_of(columns, x.type.shape[2]))
+    parts = [(row, column, _product(site, row, column)) for row, column in phases]
+    windows = [_window(site, row, column, product) for row, column, product in parts]
+    spread = sum(product.spread_bytes for _, _, product in parts)
+    if spread > MOST_SPREAD * w.type.size(1) + SMALL_BYTES:
+        return None
+    if not all(window.fits(x.type) for window in windows):
+        return None
     made = [
-        _make_phase(site, rows, columns, row, column)
-        for row, column in pairs(
-            phases_of(rows, x.type.shape[1]), phases_of(columns, x.type.shape[2])
-        )
+        _make_phase(site, (rows, columns), part, window)
+        for part, window in zip(parts, windows, strict=True)
     ]
     steps = np.array([step.values for step, _ in made])
     keeps = tuple(array for step, _ in made for array in step.keeps)
@@ -111,35 +122,49 @@ def make_conv_transpose2d(site: NativeSite) -> NativeKernel | None:
     return site.kernel("conv_transpose2d", whole, max(scratch for _, scratch in made))
 
 
-def _make_phase(
-    site: NativeSite, rows: Axis, columns: Axis, row: Phase, column: Phase
-) -> tuple[Step, int]:
-    """Fill one phase's `conv_step`, and compute its scratch."""
+def _product(site: NativeSite, row: Phase, column: Phase) -> Product:
+    """Describe a phase's sums, not packed yet."""
     x, w = site.inputs
     filters, height, width, depth = w.type.shape
     groups = site.node.integer("groups")
-    taps = [p * width + q for p in row.taps for q in column.taps]
-    product = Product(
+    down, right = (np.array(phase.taps, np.int64) for phase in (row, column))
+    return Product(
         left=x,
         right=w,
         units=filters // groups,
         depth=depth,
         unit_stride=height * width * depth,
-        offsets=np.array(taps, np.int64) * depth,
+        offsets=np.add.outer(down * width, right).reshape(-1) * depth,
         raw_bias=bias_of(site.node, filters),
         groups=groups,
     )
-    if 1 in site.weights:
-        product = product.packed(site.variant, site.weights[1])
-    pixel = depth * groups * left_bytes(site.variant, product.path)
-    window = Window(
+
+
+def _window(site: NativeSite, row: Phase, column: Phase, product: Product) -> Window:
+    """Describe the windows of a phase over x."""
+    x = site.inputs[0]
+    channels = x.type.shape[3]
+    return Window(
         rows=row.axis,
         columns=column.axis,
-        channels=depth * groups,
-        filters=filters,
+        channels=channels,
+        filters=site.inputs[1].type.shape[0],
         images=elements_of(x.type, x.type.unit_elements // abs(x.type.shape[0])),
-        pixel=pixel,
+        pixel=channels * left_bytes(site.variant, product.path),
     )
+
+
+def _make_phase(
+    site: NativeSite,
+    result: tuple[Axis, Axis],
+    part: tuple[Phase, Phase, Product],
+    window: Window,
+) -> tuple[Step, int]:
+    """Fill one phase's `conv_step`, and compute its scratch."""
+    (rows, columns), (row, column, product) = result, part
+    filters, groups = window.filters, site.node.integer("groups")
+    if 1 in site.weights:
+        product = product.packed(site.variant, site.weights[1])
     places: Members = {
         "y_first": (row.first * columns.size + column.first) * filters,
         "y_column": column.stride * filters,
@@ -158,7 +183,5 @@ def _make_phase(
 
 def _corners(row: Phase, column: Phase, window: Window) -> Wide:
     """Return where in a band the taps of a phase lie."""
-    return np.array(
-        [(p * window.band_width + q) * window.pixel for p in row.places for q in column.places],
-        np.int64,
-    )
+    down, right = (np.array(phase.places, np.int64) for phase in (row, column))
+    return np.add.outer(down * window.band_width, right).reshape(-1) * window.pixel

@@ -18,6 +18,11 @@ NARROW, WIDE, FULL = range(3)
 # Left operands in scratch stay in the second-level cache beside a panel of weights.
 BLOCK_BYTES = 1 << 18
 TILE_ROWS = 8
+# Panels, biases and offsets of one product may take so many bytes for each byte of the right
+# operand, and so many on top. Few columns, short runs and single filters fill panels with zeros:
+# a model of many would hold, and take the time of, a hundred times what it paid for.
+MOST_SPREAD = 12
+SMALL_BYTES = 1 << 16
 
 
 def path_of(left: Value, right: Value) -> int:
@@ -105,6 +110,16 @@ class Product:
     def scratch(self) -> int:
         """Bytes a call needs for packing."""
         return self.packed_bytes + self.padded * 4 if self.panels is None else 0
+
+    @property
+    def spread_bytes(self) -> int:
+        """Bytes that the right operand takes in the form that kernels read."""
+        return self.packed_bytes + 8 * self.padded + 16 * self.offsets.size
+
+    @property
+    def worth_packing(self) -> bool:
+        """Whether that is no more than its own size explains."""
+        return self.spread_bytes <= MOST_SPREAD * self.right.type.size(1) + SMALL_BYTES
 
     def members(self) -> Members:
         """Return the members of the struct."""

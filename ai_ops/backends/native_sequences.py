@@ -15,6 +15,9 @@ from ai_ops.ops.attention import heads_of
 # src/attention.h: rows of scores at once, keys summed at once; lines lost to rounding.
 QUERIES, KEYS = 16, 4096
 SLACK_BYTES = 16 * 64
+# Scratch for a key may be so many times its own bytes and its value's: heads of one or two
+# elements would take fifty times.
+MOST_SPREAD = 12
 
 
 def make_dynamic_quantize(site: NativeSite) -> NativeKernel:
@@ -80,14 +83,18 @@ def make_rope(site: NativeSite) -> NativeKernel:
     return site.kernel("rope", made)
 
 
-def make_attention(site: NativeSite) -> NativeKernel:
-    """Make ATTENTION."""
+def make_attention(site: NativeSite) -> NativeKernel | None:
+    """Make ATTENTION; None for many keys of heads that are too small for its scratch."""
     node = site.node
     q, k = site.inputs[0].type, site.inputs[1].type
     heads = heads_of(node, q.shape[-1])
     batch, queries, keys = product_of(q.shape[:-2]), counted(q.shape[-2]), counted(k.shape[-2])
     top = (1 << node.integer("probability_bits")) - 1
     multipliers = node.integers("multipliers")
+    fixed, per_key = attention_scratch(site, heads.depth, NARROW if top < 256 else WIDE)
+    many = k.shape[-2] == SYMBOLIC or k.shape[-2] > KEYS
+    if many and per_key > MOST_SPREAD * 2 * k.shape[-1]:
+        return None
     made = make_step(
         "attention_step",
         {
@@ -113,7 +120,6 @@ def make_attention(site: NativeSite) -> NativeKernel:
             "dtype": node.integer("dtype"),
         },
     )
-    fixed, per_key = attention_scratch(site, heads.depth, NARROW if top < 256 else WIDE)
     return site.kernel("attention", made, fixed + per_key * keys[0], per_key * keys[1])
 
 

@@ -103,4 +103,5 @@ def filled(entries: tuple[int, ...], filler: int, groups: int, size: int) -> Arr
 
 def bias_of(node: Node, channels: int) -> Array:
     """Return a node's bias, one i32 for each channel."""
-    return np.array(node.integers("bias") or (0,) * channels, DType.I32.numpy)
+    bias = node.integers("bias")
+    return np.array(bias, DType.I32.numpy) if bias else np.zeros(channels, DType.I32.numpy)

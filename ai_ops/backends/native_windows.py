@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -17,12 +18,15 @@ from ai_ops.backends.native_products import (
 )
 from ai_ops.backends.native_site import NativeSite, bias_of, elements_of, epilogue_of
 from ai_ops.dtype import DType
+from ai_ops.graph import TensorType
 from ai_ops.native.library import NativeKernel, given
 from ai_ops.native.steps import Members, make_step
 from ai_ops.ops.conv2d import dilations_of
 from ai_ops.ops.window import Axis, axes
 
 LANES = 32  # the widest vector of i16
+MOST_BAND = 8
+"""Bytes of a band for each byte of an image, beyond a band that stays in the cache."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,18 +59,23 @@ class Window:
             rows = -(-rows // 2)
         return rows
 
+    def fits(self, x: TensorType) -> bool:
+        """Say whether a band is no larger than the image explains.
+
+        Windows that are mostly gaps or padding need a band of their whole extent, zeros that
+        nobody paid for.
+        """
+        image = prod(x.shape[1:]) * x.dtype.itemsize
+        return self.band_bytes(self.band_rows) <= BLOCK_BYTES + MOST_BAND * image
+
     def tap_offsets(self, together: int) -> Wide:
         """Where in a band taps begin, row by row, one for each `together` columns."""
         down = self.rows.dilation * self.band_width * self.pixel
         right = self.columns.dilation * self.pixel
-        return np.array(
-            [
-                p * down + q * right
-                for p in range(self.rows.kernel)
-                for q in range(0, self.columns.kernel, together)
-            ],
-            np.int64,
-        )
+        return np.add.outer(
+            np.arange(self.rows.kernel, dtype=np.int64) * down,
+            np.arange(0, self.columns.kernel, together, dtype=np.int64) * right,
+        ).reshape(-1)
 
     def members(self, offsets: Wide) -> Members:
         """Return the members of the struct."""
@@ -93,8 +102,11 @@ class Window:
         }
 
 
-def make_conv2d(site: NativeSite) -> NativeKernel:
-    """Make CONV2D: a matrix product where a window is one pixel, else windows in bands."""
+def make_conv2d(site: NativeSite) -> NativeKernel | None:
+    """Make CONV2D: a matrix product where a window is one pixel, else windows in bands.
+
+    None where bands or panels would be out of proportion to the operands.
+    """
     x, w = site.inputs
     filters, height, width, depth = w.type.shape
     groups = site.node.integer("groups")
@@ -116,8 +128,6 @@ def make_conv2d(site: NativeSite) -> NativeKernel:
     )
     if all(axis.kernel == axis.stride == 1 for axis in (rows, columns)) and groups == 1:
         return matrix_kernel(site, product, *elements_of(x.type, channels))
-    if 1 in site.weights:
-        product = product.packed(site.variant, site.weights[1])
     window = Window(
         rows=rows,
         columns=columns,
@@ -126,6 +136,10 @@ def make_conv2d(site: NativeSite) -> NativeKernel:
         images=elements_of(x.type, x.type.unit_elements // abs(x.type.shape[0])),
         pixel=channels * left_bytes(site.variant, product.path),
     )
+    if not (product.worth_packing and window.fits(x.type)):
+        return None
+    if 1 in site.weights:
+        product = product.packed(site.variant, site.weights[1])
     step = make_step(
         "conv_step",
         window.members(window.tap_offsets(together)),
@@ -136,7 +150,7 @@ def make_conv2d(site: NativeSite) -> NativeKernel:
     return site.kernel("conv2d", step, window.band_bytes(window.band_rows) + product.scratch)
 
 
-def make_depthwise(site: NativeSite, rows: Axis, columns: Axis) -> NativeKernel:
+def make_depthwise(site: NativeSite, rows: Axis, columns: Axis) -> NativeKernel | None:
     """Make the CONV2D of one filter for each channel."""
     x = site.inputs[0]
     channels = x.type.shape[3]
@@ -148,6 +162,8 @@ def make_depthwise(site: NativeSite, rows: Axis, columns: Axis) -> NativeKernel:
         images=elements_of(x.type, x.type.unit_elements // abs(x.type.shape[0])),
         pixel=channels * left_bytes(site.variant, WIDE),
     )
+    if not window.fits(x.type):
+        return None
     taps = rows.kernel * columns.kernel
     even = taps + taps % 2
     weights = np.zeros((even, -(-channels // LANES) * LANES), np.int16)

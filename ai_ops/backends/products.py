@@ -21,6 +21,8 @@ from ai_ops.ops.window import Axis
 WIDE_DEPTH = 64
 WIDE_FILTERS = 16
 TILE = 1_024
+# Elements of the patches that `kernels.conv2d_deep` gathers at once: a long row is cut.
+PATCH_ELEMENTS = 2**20
 BYTE, SHORT = DType.I8.numpy, DType.I16.numpy
 
 
@@ -61,8 +63,9 @@ def make_conv2d(site: Site) -> Kernel:
         return make_depthwise(site)
     wide = groups == 1 and height * width * depth <= WIDE_DEPTH and filters >= WIDE_FILTERS
     loop = site.loops["conv2d_wide" if wide else "conv2d_deep"]
-    runs = _runs(site.node, height, width, depth)
-    extra = runs if wide else (groups, *runs)
+    taps, steps = _runs(site.node, height, width, depth)
+    extra = (taps, steps) if wide else (groups, taps, steps)
+    block = max(1, PATCH_ELEMENTS // (height * width * depth))
     arguments = channel_scales(site.node, filters)
     narrow = _sum_lane(site)
     lane, w_lane = _factor_lanes(site, wide)
@@ -78,7 +81,15 @@ def make_conv2d(site: Site) -> Kernel:
         x = arrays[0]
         w = arrange(arrays[1]) if fixed is None else fixed
         y = np.empty((x.shape[0], *pixel_shape), narrow)
-        loop(owned(x, lane).reshape(*x.shape[:2], -1), w, *extra, *arguments, y)
+        rows = owned(x, lane).reshape(*x.shape[:2], -1)
+        if wide or block >= y.shape[2]:
+            loop(rows, w, *extra, *arguments, y)
+            return (y,)
+        for first in range(0, y.shape[2], block):
+            shifted = taps + np.array((0, first * steps[1]), np.int64)
+            piece = np.empty((*y.shape[:2], min(block, y.shape[2] - first), filters), narrow)
+            loop(rows, w, groups, shifted, steps, *arguments, piece)
+            y[:, :, first : first + block] = piece
         return (y,)
 
     return run
@@ -106,13 +117,12 @@ def _runs(node: Node, height: int, width: int, depth: int) -> tuple[Wide, Wide]:
     rows, columns = dilations_of(node)
     groups = node.integer("groups")
     together = width if columns == groups == 1 else 1
-    taps = [
-        (p * rows - top, (q * columns - left) * depth * groups)
-        for p in range(height)
-        for q in range(0, width, together)
-    ]
+    # Not a list of pairs: one filter of one channel has as many taps as the model has weights.
+    taps = np.empty((height, -(-width // together), 2), np.int64)
+    taps[..., 0] = (np.arange(height, dtype=np.int64) * rows - top)[:, None]
+    taps[..., 1] = (np.arange(0, width, together, dtype=np.int64) * columns - left) * depth * groups
     steps = np.array((down, right * depth * groups, together * depth), np.int64)
-    return np.array(taps, np.int64), steps
+    return taps.reshape(-1, 2), steps
 
 
 def make_depthwise(site: Site) -> Kernel:

@@ -31,7 +31,7 @@ PROBABILITY_BITS = (7, 12)
 MATRIX_ROWS = 1_000
 KEYS_MAXIMUM = 65_536
 FRACTION_BITS = 8
-BLOCK_ELEMENTS = 2**20
+BLOCK_ELEMENTS = 2**18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
