@@ -14,6 +14,7 @@ from typing import Generic, TypeVar
 
 from ai_ops.backends import OPTIONAL_BACKENDS, select_backend
 from ai_ops.backends.base import Backend
+from ai_ops.backends.footprint import footprint
 from ai_ops.backends.reference import ReferenceBackend
 from ai_ops.errors import BackendFault, InvalidModel
 from ai_ops.executor import Cancellation, Inference, LoadedModel, load
@@ -80,7 +81,7 @@ class ModelStore:
     limits : Limits
         The chain's limits, against which the models were accepted.
     cache_bytes : int
-        Bound of the cache, in bytes of model files.
+        Bound of the cache, in bytes that prepared models hold (`LoadedModel.held_bytes`).
     """
 
     def __init__(
@@ -120,8 +121,8 @@ class ModelStore:
         if manifest is None:
             # A manifest is at most as long as a chunk.
             first = chunks.load_chunk(registry, chunks.load_digest(registry, model, 0))
-            manifest, size = decode_manifest(first)
-            self._manifests.put(model_id, manifest, size)
+            manifest, _ = decode_manifest(first)
+            self._manifests.put(model_id, manifest, footprint(manifest))
         return manifest
 
     def run(
@@ -191,11 +192,13 @@ class ModelStore:
         # Another thread may have put one of a backend that was switched off while it loaded.
         if loaded is None or loaded.backend is not backend:
             loaded = self._prepare(registry, model, backend)
-            self._loaded.put(model_id, loaded, self._size(registry, model))
+            self._loaded.put(model_id, loaded, loaded.held_bytes)
         return loaded
 
     def _prepare(self, registry: Registry, model: bytes, backend: Backend) -> LoadedModel:
-        size = self._size(registry, model)
+        identity = facts.identity(registry, model)
+        assert identity is not None
+        size = identity.size
         data = chunks.load_range(registry, chunks.load_digests(registry, model), size)
         try:
             decoded = decode_model(data)
@@ -203,11 +206,6 @@ class ModelStore:
         except InvalidModel as error:
             raise LocalFault(f"the accepted model {model.hex()} does not validate") from error
         return load(decoded, report, backend)
-
-    def _size(self, registry: Registry, model: bytes) -> int:
-        identity = facts.identity(registry, model)
-        assert identity is not None
-        return identity.size
 
 
 @lru_cache(maxsize=4)
