@@ -2,12 +2,14 @@
 
 Measured choices: the compiler's own vectorization of a plain i8 dot product reaches the speed of
 float BLAS, needs a quarter of its memory and no thread control; so there is no float here at all.
-Operators that only move elements use NumPy.
+Where the processor has AVX2 or VNNI, products are tiles with its instructions named (`tile_code`),
+two to six times as fast. Operators that only move elements use NumPy.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
@@ -111,17 +113,49 @@ def source_of(name: str) -> Loop:
 
 
 def compile_loop(name: str) -> Loop:
-    """Compile one of `kernels`' functions on first use, keeping the machine code on disk.
+    """Compile one of `kernels`' functions on first use."""
+    return compiled(source_of(name))
+
+
+def compiled(function: Loop) -> Loop:
+    """Compile a loop on first use, keeping the machine code on disk.
 
     The disk is a convenience: where none can be written, every process compiles anew.
     """
     import numba
 
-    function = source_of(name)
     try:
         return cast("Loop", numba.njit(nogil=True, cache=True)(function))
     except RuntimeError:
         return cast("Loop", numba.njit(nogil=True)(function))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tiles:
+    """The loops over tiles of products, and the size of a tile (see `Site`)."""
+
+    loops: Mapping[str, Loop]
+    bits: int
+    rows: int
+
+
+NO_TILES = Tiles(loops={}, bits=0, rows=0)
+
+
+def compile_tiles() -> Tiles:
+    """Compile the loops over tiles that the processor has; none where numba does not compile."""
+    import numba
+
+    from ai_ops.backends import tile_code
+
+    bits = 0 if numba.config.DISABLE_JIT else tile_code.tile_width()
+    if not bits:
+        return NO_TILES
+    from ai_ops.backends import tile_kernels
+
+    names = ("conv2d_tiles", "gemm_dynamic_tiles")
+    loops = {name: compiled(vars(tile_kernels)[name]) for name in names}
+    return Tiles(loops=loops, bits=bits, rows=tile_code.ROWS)
 
 
 Maker = Callable[[Site], Kernel]
@@ -173,7 +207,9 @@ class NumbaBackend:
     name = "numba"
 
     def __init__(self, compiler: Callable[[str], Loop] = compile_loop) -> None:
-        self.loops = {name: compiler(name) for name in COMPILED}
+        # Tiles are machine code: loops that stay Python have none.
+        self.tiles = compile_tiles() if compiler is compile_loop else NO_TILES
+        self.loops = {name: compiler(name) for name in COMPILED} | dict(self.tiles.loops)
         self.reference = ReferenceBackend()
 
     def prepare(
@@ -187,7 +223,15 @@ class NumbaBackend:
         maker = MAKERS.get(node.operator)
         if maker is None:
             return self.reference.prepare(node, inputs, outputs, weights)
-        site = Site(loops=self.loops, node=node, inputs=inputs, outputs=outputs, weights=weights)
+        site = Site(
+            loops=self.loops,
+            node=node,
+            inputs=inputs,
+            outputs=outputs,
+            weights=weights,
+            tile_bits=self.tiles.bits,
+            tile_rows=self.tiles.rows,
+        )
         return narrowed(maker(site), tuple(out.type.dtype.numpy for out in outputs))
 
 

@@ -11,6 +11,7 @@ from ai_ops.arithmetic import Wide
 from ai_ops.backends.base import Kernel
 from ai_ops.backends.kernels import FEW_CHANNELS
 from ai_ops.backends.site import Loop, Site, channel_scales, geometry_of, lane_of, owned
+from ai_ops.backends.tiles import make_tiled_conv2d, make_tiled_gemm, takes_tiles
 from ai_ops.dtype import Array, DType
 from ai_ops.graph import Node
 from ai_ops.ops.conv2d import dilations_of
@@ -27,7 +28,9 @@ BYTE, SHORT = DType.I8.numpy, DType.I16.numpy
 
 
 def make_gemm(site: Site) -> Kernel:
-    """Make GEMM: dot products, or the wide loop where the depth is small."""
+    """Make GEMM: tiles, else dot products, or the wide loop where the depth is small."""
+    if takes_tiles(site):
+        return make_tiled_gemm(site)
     units, depth = site.inputs[1].type.shape
     arguments = channel_scales(site.node, units)
     narrow = _sum_lane(site)
@@ -55,12 +58,14 @@ def make_gemm(site: Site) -> Kernel:
 
 
 def make_conv2d(site: Site) -> Kernel:
-    """Make CONV2D from gathered patches, or in the wide loop where a patch is small."""
+    """Make CONV2D: tiles, else gathered patches, or the wide loop where a patch is small."""
     filters, height, width, depth = site.inputs[1].type.shape
     channels = site.inputs[0].type.shape[3]
     groups = site.node.integer("groups")
     if groups == filters == channels:
         return make_depthwise(site)
+    if groups == 1 and takes_tiles(site):
+        return make_tiled_conv2d(site)
     wide = groups == 1 and height * width * depth <= WIDE_DEPTH and filters >= WIDE_FILTERS
     loop = site.loops["conv2d_wide" if wide else "conv2d_deep"]
     taps, steps = _runs(site.node, height, width, depth)

@@ -9,6 +9,7 @@ import numpy as np
 from ai_ops.arithmetic import Wide
 from ai_ops.backends.base import Kernel
 from ai_ops.backends.site import Site, channel_scales, lane_of, owned
+from ai_ops.backends.tiles import make_tiled_gemm_dynamic, takes_tiles
 from ai_ops.dtype import Array, DType
 from ai_ops.graph import SYMBOLIC, Node
 from ai_ops.ops.attention import heads_of
@@ -39,7 +40,9 @@ def make_dynamic_quantize(site: Site) -> Kernel:
 
 
 def make_gemm_dynamic(site: Site) -> Kernel:
-    """Make GEMM_DYNAMIC."""
+    """Make GEMM_DYNAMIC: tiles, or dot products."""
+    if takes_tiles(site, 2):
+        return make_tiled_gemm_dynamic(site)
     loop, narrow = site.loops["gemm_dynamic"], lane_of(*site.outputs)
     units, depth = site.inputs[2].type.shape
     arguments = channel_scales(site.node, units)

@@ -16,13 +16,26 @@ Loop = Callable[..., None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """A node to make a kernel for, and the loops to make it from."""
+    """A node to make a kernel for, and the loops to make it from.
+
+    Parameters
+    ----------
+    loops : mapping of str to callable
+    node : Node
+    inputs, outputs : tuple of Value
+    weights : mapping of int to array
+        The inputs, by position, that are weights.
+    tile_bits, tile_rows : int
+        Vector width and height of tiles of products; 0 where there are none (see `tiles`).
+    """
 
     loops: Mapping[str, Loop]
     node: Node
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
     weights: Mapping[int, Array]
+    tile_bits: int = 0
+    tile_rows: int = 0
 
 
 def channel_scales(node: Node, channels: int) -> tuple[Wide, int, int]:

@@ -1,0 +1,218 @@
+"""Kernels of the `numba` backend from tiles of products: GEMM, CONV2D and GEMM_DYNAMIC.
+
+Weights are put into panels when a model is loaded: 16 filters, whose elements lie in groups one
+after another along the depth (four bytes a group, or two where the left operand is of i16). Each
+segment is filled up with zeros to whole groups, so what is read behind it does not count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ai_ops.arithmetic import Wide
+from ai_ops.backends.base import Kernel
+from ai_ops.backends.site import Loop, Site, owned
+from ai_ops.dtype import Array, DType
+from ai_ops.ops.conv2d import dilations_of
+
+PANEL = 16
+# What stays in the nearest caches beside the panels.
+BAND_BYTES = 2**15
+BYTE, SHORT, LONG = DType.I8.numpy, DType.I16.numpy, DType.I32.numpy
+UNSIGNED = np.dtype(np.uint8)
+VNNI = 512
+
+
+def takes_tiles(site: Site, weight: int = 1) -> bool:
+    """Tell whether this processor has tiles for a product of `inputs[0]` and fixed weights."""
+    x, w = site.inputs[0].type.dtype, site.inputs[weight].type.dtype
+    return bool(site.tile_bits) and weight in site.weights and w is DType.I8 and x.itemsize < 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """How the left operand reaches a loop, and how the loop keeps it.
+
+    Parameters
+    ----------
+    given, kept : dtype
+    flip : int
+        What an element is turned by (xor) as it is kept: 128 makes an i8 unsigned and 128 larger.
+    """
+
+    given: np.dtype[np.integer]
+    kept: np.dtype[np.integer]
+    flip: int
+
+    @property
+    def group(self) -> int:
+        """Elements that lie together."""
+        return 4 // self.kept.itemsize
+
+    @property
+    def zeros(self) -> Array:
+        """Return what padding is made of, as an array of one for the loop."""
+        return np.array([self.flip], self.given)
+
+    def of(self, x: Array) -> Array:
+        """Give the loop its operand."""
+        if self.given == UNSIGNED:
+            x = x.view(UNSIGNED)
+        return owned(x, self.given)
+
+
+def left_of(site: Site) -> Left:
+    """Choose the form of the left operand: bytes for VNNI, else i16."""
+    x = site.inputs[0].type.dtype
+    if x is not DType.I16 and site.tile_bits == VNNI:
+        return Left(given=UNSIGNED, kept=UNSIGNED, flip=128 if x is DType.I8 else 0)
+    return Left(given=BYTE if x is DType.I8 else SHORT, kept=SHORT, flip=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Right:
+    """Weights in panels with the constants of their ends, and the groups of a segment."""
+
+    panels: Array
+    ends: Array
+    groups: int
+
+
+def right_of(site: Site, left: Left, w: Array) -> Right:
+    """Put weights (filters, segments, elements) and a node's constants into panels."""
+    filters, segments, elements = w.shape
+    group = left.group
+    groups, count = -(-elements // group), -(-filters // PANEL)
+    padded = np.zeros((count * PANEL, segments, groups * group), BYTE)
+    padded[:filters, :, :elements] = w
+    order = padded.reshape(count, PANEL, segments, groups, group).transpose(0, 2, 3, 1, 4)
+    late = 3 if site.node.operator == "GEMM_DYNAMIC" else 0
+    fields = np.zeros((count * PANEL, 4), np.int64)
+    fields[:filters, late] = site.node.integers("bias") or (0,)
+    # The sums are larger by the flip times the weights; they wrap, and so does this.
+    fields[:filters, 0] -= left.flip * w.sum(axis=(1, 2), dtype=np.int64)
+    fields[:filters, 1] = site.node.integers("multipliers")
+    fields[:, 2] = 1
+    fields[:filters, 2] = site.node.integers("shifts")
+    ends = fields.astype(np.int32).reshape(count, PANEL, 4).transpose(0, 2, 1)
+    return Right(
+        panels=np.array(order, BYTE, order="C").reshape(-1),
+        ends=np.array(ends, LONG, order="C"),
+        groups=groups,
+    )
+
+
+def result_of(site: Site) -> np.dtype[np.integer]:
+    """Return the type that a loop writes; u8 has the bits of i8."""
+    dtype = site.outputs[0].type.dtype
+    return BYTE if dtype.itemsize == 1 else dtype.numpy
+
+
+def blocked(rows: Wide, tall: int) -> Wide:
+    """Repeat the last of the starts of rows, so that a tile may begin at any of them."""
+    return np.concatenate((rows, np.repeat(rows[-1:], tall)))
+
+
+def make_tiled_gemm(site: Site) -> Kernel:
+    """Make GEMM: a convolution of one column with 1 x 1 kernels."""
+    units, depth = site.inputs[1].type.shape
+    left = left_of(site)
+    right = right_of(site, left, site.weights[1].reshape(units, 1, depth))
+    loop, block, starts = _rows_of(site, "conv2d_tiles", left, depth)
+    plan = np.array((1, 0, 0, 1, block, 1, right.groups, len(right.ends)), np.int64)
+    constants = (plan, starts, np.zeros(1, np.int64), right.panels, right.ends, *_clamp(site))
+    zeros, dtype, out = left.zeros, result_of(site), site.outputs[0].type.dtype.numpy
+
+    def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        x = left.of(arrays[0])
+        rows = x.size // depth
+        band = np.empty(min(rows + site.tile_rows, block) * depth + 64, left.kept)
+        y = np.empty((*x.shape[:-1], units), dtype)
+        loop(
+            x.reshape(1, rows, 1, depth), zeros, band, *constants, y.reshape(1, rows, 1, units)
+        )  # fmt: skip
+        return (y.view(out),)
+
+    return run
+
+
+def make_tiled_gemm_dynamic(site: Site) -> Kernel:
+    """Make GEMM_DYNAMIC."""
+    units, depth = site.inputs[2].type.shape
+    left = left_of(site)
+    right = right_of(site, left, site.weights[2].reshape(units, 1, depth))
+    loop, block, starts = _rows_of(site, "gemm_dynamic_tiles", left, depth)
+    constants = (
+        block, starts, np.zeros(1, np.int64), right.groups, right.panels, right.ends, *_clamp(site)
+    )  # fmt: skip
+    zeros, dtype, out = left.zeros, result_of(site), site.outputs[0].type.dtype.numpy
+
+    def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        x, a = left.of(arrays[0]), owned(arrays[1], LONG)
+        rows = x.size // depth
+        band = np.empty(min(rows + site.tile_rows, block) * depth + 64, left.kept)
+        y = np.empty((*x.shape[:-1], units), dtype)
+        loop(
+            x.reshape(rows, depth), zeros, band, a.reshape(-1), *constants, y.reshape(rows, units)
+        )  # fmt: skip
+        return (y.view(out),)
+
+    return run
+
+
+def make_tiled_conv2d(site: Site) -> Kernel:
+    """Make the CONV2D of one group."""
+    filters, height, width, depth = site.inputs[1].type.shape
+    top, leading, _, _ = site.node.integers("padding")
+    down, right_step = site.node.integers("strides")
+    rows, columns = dilations_of(site.node)
+    pixel_shape = site.outputs[0].type.shape[1:]
+    left = left_of(site)
+    size = left.kept.itemsize
+    # A kernel row is one segment, unless dilation pulls its columns apart.
+    together = width if columns == 1 else 1
+    w = site.weights[1].reshape(filters, -1, together * depth)
+    right = right_of(site, left, w)
+    reach = (height - 1) * rows + 1
+    band_width = (pixel_shape[1] - 1) * right_step + (width - 1) * columns + 1
+    row = band_width * depth
+    fitting = (BAND_BYTES // (row * size) - reach) // down + 1
+    band_rows = min(max(fitting, 1), pixel_shape[0])
+    segments = [
+        (p * rows * row + q * columns * depth) * size
+        for p in range(height)
+        for q in range(0, width, together)
+    ]
+    pixels = np.arange(band_rows * pixel_shape[1], dtype=np.int64)
+    i, j = np.divmod(pixels, pixel_shape[1])
+    starts = blocked((i * down * row + j * right_step * depth) * size, site.tile_rows)
+    band_elements = ((band_rows - 1) * down + reach) * row + 64
+    plan = (down, top, leading, reach, band_rows, band_width, right.groups, len(right.ends))
+    constants = (
+        np.array(plan, np.int64), starts, np.array(segments, np.int64), right.panels, right.ends,
+        *_clamp(site),
+    )  # fmt: skip
+    loop, zeros, dtype = site.loops["conv2d_tiles"], left.zeros, result_of(site)
+    out = site.outputs[0].type.dtype.numpy
+
+    def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        x = left.of(arrays[0])
+        y = np.empty((x.shape[0], *pixel_shape), dtype)
+        loop(x, zeros, np.empty(band_elements, left.kept), *constants, y)
+        return (y.view(out),)
+
+    return run
+
+
+def _rows_of(site: Site, name: str, left: Left, depth: int) -> tuple[Loop, int, Wide]:
+    """Return a loop over rows, how many it keeps at a time, and where each begins."""
+    tall, size = site.tile_rows, left.kept.itemsize
+    block = max(BAND_BYTES // (depth * size) // tall, 1) * tall
+    starts = blocked(np.arange(block, dtype=np.int64) * depth * size, tall)
+    return site.loops[name], block, starts
+
+
+def _clamp(site: Site) -> tuple[int, int]:
+    return site.node.integer("minimum"), site.node.integer("maximum")
