@@ -36,6 +36,9 @@ _log = logging.getLogger(__name__)
 class ByteCache(Generic[T]):
     """Keeps the most recently used values while the sizes they were put with fit a bound.
 
+    The last one stays whatever its size: it is in memory anyway while it is used, and a model above
+    the bound would be made ready for each of a thousand calls that paid for one load.
+
     Several threads may use it: every step is one dictionary operation, and losing an entry to
     another thread only costs a second load.
     """
@@ -56,16 +59,24 @@ class ByteCache(Generic[T]):
 
     def put(self, key: bytes, value: T, size: int) -> None:
         """Keep a value of `size` bytes; the least recently used ones make room."""
-        if size > self._bound:
-            return
         self._entries[key] = (value, size)
-        while sum(entry[1] for entry in tuple(self._entries.values())) > self._bound:
+        while len(self._entries) > 1 and self.size > self._bound:
             with suppress(KeyError):  # another thread emptied it
                 self._entries.popitem(last=False)
 
     def clear(self) -> None:
         """Forget everything."""
         self._entries.clear()
+
+    @property
+    def bound(self) -> int:
+        """The most bytes that several values take."""
+        return self._bound
+
+    @property
+    def size(self) -> int:
+        """Bytes that the values kept now take."""
+        return sum(entry[1] for entry in tuple(self._entries.values()))
 
 
 class ModelStore:
@@ -108,6 +119,11 @@ class ModelStore:
     def started(self) -> Backend | None:
         """What runs the models, if one was chosen already."""
         return self._backend
+
+    @property
+    def cache(self) -> ByteCache[LoadedModel]:
+        """Models kept ready, by model id."""
+        return self._loaded
 
     def disable_fast_backend(self) -> None:
         """Run everything on the reference from now on: the fast path gave a wrong byte."""

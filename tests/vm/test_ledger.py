@@ -237,9 +237,12 @@ def test_the_cache_is_bounded_and_forgets_the_least_used() -> None:
     cache.put(b"c", "c", 4)
     assert [cache.get(key) for key in (b"a", b"b", b"c")] == ["a", None, "c"]
     cache.put(b"d", "too large", 11)
-    assert cache.get(b"d") is None
+    assert [cache.get(key) for key in (b"a", b"c", b"d")] == [None, None, "too large"]
+    assert cache.size == 11 > cache.bound
+    cache.put(b"e", "e", 1)
+    assert [cache.get(key) for key in (b"d", b"e")] == [None, "e"]
     cache.clear()
-    assert cache.get(b"a") is None
+    assert cache.get(b"e") is None
 
 
 def test_gas_does_not_depend_on_the_cache() -> None:
