@@ -95,7 +95,9 @@ def announced(state: EngramState, sidecar: Sidecar) -> list[Batch]:
     """Group the sidecar's inputs by model, in the order in which models first appear.
 
     What the block could not run is left out, and nothing is taken beyond the block's inference
-    gas limit: a false announcement cannot cost more than an honest block.
+    gas limit, cold loads included: a false announcement cannot cost more than an honest block.
+    Models that together hold more than the cache of models may are left to the execution, which
+    needs one at a time.
     """
     if not state.vm_config.ai or not sidecar.inputs:
         return []
@@ -110,20 +112,23 @@ def announced(state: EngramState, sidecar: Sidecar) -> list[Batch]:
         n = None if known is None else known.units(len(content))
         if known is None or n is None or content in inputs.get(record.model, {}):
             continue
-        room -= gas.price(known, n, 0, config.prices, data=False).record
+        cold = 0 if record.model in inputs else known.weight_bytes
+        room -= gas.price(known, n, cold, config.prices, data=False).record
         if room < 0:
             break
         if _accepts(ledger, registry, record.model, content, n):
             inputs.setdefault(record.model, {})[content] = n
-    return [
-        Batch(
-            model=model,
-            loaded=ledger.models.loaded(registry, model),
-            calls=tuple(Call(data=content, n=n) for content, n in units.items()),
-            cancellation=ledger.cancellation,
-        )
-        for model, units in inputs.items()
-    ]
+    batches: list[Batch] = []
+    held = 0
+    for model, units in inputs.items():
+        loaded = ledger.models.loaded(registry, model)
+        held += loaded.held_bytes
+        if batches and held > ledger.models.cache.bound:
+            break
+        calls = tuple(Call(data=content, n=n) for content, n in units.items())
+        batch = Batch(model=model, loaded=loaded, calls=calls, cancellation=ledger.cancellation)
+        batches.append(batch)
+    return batches
 
 
 def _callable_terms(registry: Registry, model: bytes) -> Terms | None:
