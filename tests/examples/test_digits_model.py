@@ -16,8 +16,8 @@ from ai_ops.validate import DEFAULT_LIMITS, validate
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "digits"
 # Of the 1,000 outputs of 10 bytes, one after another: a change means another answer somewhere.
-OUTPUTS_SHA256 = "a59b11f79f1a2fd48c64fd1156b567810c41a98c2d5945be4d4da524abd73845"
-MODEL_ID = "e4161a0208021d2da25e2399d953bd6644168a0fc963716e894fc4d6399c642a"
+OUTPUTS_SHA256 = "0e838d9d75e242eb1cffa579f69cd8f1ae4dfec62db4e3baa16b9fe424844ae9"
+MODEL_ID = "6f505d6e3ec384568d74952824434feb0f5c10a9fafd131f23196aa6f50c3d3a"
 
 
 @pytest.fixture(scope="module")
