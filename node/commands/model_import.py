@@ -195,7 +195,7 @@ def _import(args: argparse.Namespace, name: str, samples: dict[str, Any]) -> Imp
             last_only=args.last_only,
             pooling=args.pooling,
         )
-        return import_language(args.file, samples, language)
+        return import_language(args.file, samples, language, progress(sys.stderr))
     options = Options(
         name=name,
         maximum_batch=args.maximum_batch,

@@ -258,3 +258,16 @@ def _torch_llama(torch: Any, tensors: dict[str, np.ndarray], tokens: np.ndarray)
         x = x + hidden @ t[f"{at}ffn_down.weight"].T
     logits = F.rms_norm(x, (32,), t["output_norm.weight"], 1e-5) @ t["token_embd.weight"].T
     return np.asarray(logits.numpy())
+
+
+def test_an_import_says_how_far_it_is(bert: Path) -> None:
+    said: list[str] = []
+    options = LanguageOptions(name="bert", maximum_tokens=16)
+    import_language(bert, {"tokens": texts(2, 8)[:3]}, options, said.append)
+    assert said == [
+        f"reading {bert.name}",
+        *(f"calibrating: text {text} of 3" for text in (1, 2, 3)),
+        *(f"rounding weights: layer {layer} of 2" for layer in (1, 2)),
+        "comparing with the float model",
+        "",
+    ]

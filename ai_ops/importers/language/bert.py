@@ -99,6 +99,7 @@ def lower_bert(
     tokens = builder.input("tokens", DType.I32, (SYMBOLIC,), (0, s.vocabulary - 1))
     _embed(encoder, tokens)
     for layer in range(s.layers):
+        builder.progress(f"rounding weights: layer {layer + 1} of {s.layers}")
         _attention(encoder, layer)
         _feed_forward(encoder, layer)
     shape: tuple[int, ...] = (SYMBOLIC, s.width)

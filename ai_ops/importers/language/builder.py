@@ -42,7 +42,8 @@ class Watched:
 class Builder:
     """A graph under construction; node inputs are keys until `finish` numbers them."""
 
-    def __init__(self) -> None:
+    def __init__(self, progress: Callable[[str], None] = lambda _: None) -> None:
+        self.progress = progress
         self.inputs: list[Port] = []
         self.weights: list[Integers] = []
         self.nodes: list[tuple[Callable[[tuple[int, ...]], Node], tuple[str, ...], int]] = []

@@ -1,5 +1,6 @@
 """From a language model's file to a checked integer model with its report."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,15 +48,22 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 
 def lower_language(
-    checkpoint: Checkpoint, seen: Observations, options: LanguageOptions
+    checkpoint: Checkpoint,
+    seen: Observations,
+    options: LanguageOptions,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> tuple[Model, tuple[Watched, ...]]:
     """Build the integer model.
+
+    Parameters
+    ----------
+    progress : told how far it is
 
     Returns
     -------
     the model, and which float value each of its steps stands for
     """
-    builder = Builder()
+    builder = Builder(progress)
     if isinstance(checkpoint.settings, BertSettings):
         lower, usual = lower_bert, DYNAMIC_BITS
     else:
@@ -87,27 +95,34 @@ def check_options(checkpoint: Checkpoint, options: LanguageOptions) -> None:
 
 
 def import_language(
-    path: Path, samples: dict[str, np.ndarray], options: LanguageOptions
+    path: Path,
+    samples: dict[str, np.ndarray],
+    options: LanguageOptions,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Imported:
     """Import a language model: read, observe, lower, validate, compare.
 
     Parameters
     ----------
     samples : one array of token ids, see `check_sequences`
+    progress : told each stage as it begins, and "" at the end
 
     Raises
     ------
     ImportRefused : see the readers
     InvalidModel : the model is beyond what the engine accepts
     """
+    progress(f"reading {path.name}")
     checkpoint = read_checkpoint(path)
     check_options(checkpoint, options)
     sequences = check_sequences(samples, checkpoint, options.maximum_tokens)
-    seen = observe(checkpoint, sequences)
-    model, watched = lower_language(checkpoint, seen, options)
+    seen = observe(checkpoint, sequences, progress)
+    model, watched = lower_language(checkpoint, seen, options, progress)
     data = encode_model(model)
     facts = validate(head_of(model), len(data), DEFAULT_LIMITS)
     loaded: LoadedModel = load(model, facts, select_backend(None))
+    progress("comparing with the float model")
     report = compare_language(checkpoint, loaded, watched, sequences, options)
+    progress("")
     report = replace(report, notes=(*checkpoint.notes, *report.notes))
     return Imported(data=data, facts=facts, report=report)

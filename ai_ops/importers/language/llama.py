@@ -162,6 +162,7 @@ def lower_llama(
     head = _embed(decoder, tokens)
     kept = []
     for layer in range(s.layers):
+        builder.progress(f"rounding weights: layer {layer + 1} of {s.layers}")
         kept += _attention(decoder, layer, caches[layer] if caches else ())
         _feed_forward(decoder, layer)
     _logits(decoder, head)

@@ -1,6 +1,6 @@
 """What calibration text shows of a float model: ranges, sample rows, second moments."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,12 +84,22 @@ class Observations:
             self.moments[name].add(columns)
 
 
-def observe(checkpoint: Checkpoint, sequences: Iterable[Tokens]) -> Observations:
-    """Run the float model over the calibration text."""
+def observe(
+    checkpoint: Checkpoint,
+    sequences: Iterable[Tokens],
+    progress: Callable[[str], None] = lambda _: None,
+) -> Observations:
+    """Run the float model over the calibration text.
+
+    Parameters
+    ----------
+    progress : told how far it is
+    """
     texts = list(sequences)
     found = Observations()
     share = max(1, ROWS // len(texts))
-    for tokens in texts:
+    for index, tokens in enumerate(texts):
+        progress(f"calibrating: text {index + 1} of {len(texts)}")
         run_float_model(checkpoint, tokens, lambda name, value: found.see(name, value, share))
     for name in list(found.waiting):
         found.settle(name)
