@@ -52,7 +52,6 @@ def main():
     import onnxruntime
 
     progress, out = Progress(), arguments(__doc__).parse_args().out
-    out.mkdir(parents=True, exist_ok=True)
     file = folder("nudenet") / "320n.onnx"
 
     calibration = as_input(crops(CALIBRATION, CALIBRATION_CROPS, SIZE, seed=1))

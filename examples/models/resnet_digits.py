@@ -91,7 +91,6 @@ def train(images, labels, progress):
 
 def main():
     progress, out = Progress(), arguments(__doc__).parse_args().out
-    out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
 
     train_images, train_labels, held_images, held_labels = load_digits()

@@ -251,7 +251,6 @@ def main():
     parser = arguments(__doc__)
     parser.add_argument("--books", type=Path, default=BOOKS, help="janeaustenr's Rdata.rdb")
     args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
     progress = Progress()

@@ -184,3 +184,14 @@ def test_docstrings_are_sentences() -> None:
     texts = minilm.sentences()
     assert len(texts) > minilm.CALIBRATION + minilm.JUDGED
     assert len(set(texts)) == len(texts)
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parser = measure.arguments("A recipe.")
+    assert parser.parse_args(["--out", str(tmp_path / "a" / "b")]).out.is_dir()
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--out", str(tmp_path / "file")])
+    assert capsys.readouterr().err.endswith("file: File exists\n")
