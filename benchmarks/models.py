@@ -16,6 +16,7 @@ for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 import argparse
 import hashlib
 import importlib.metadata
+import math
 import platform
 import statistics
 import sys
@@ -47,6 +48,8 @@ NETWORKS: dict[str, Callable[[], Model]] = {
     "MiniLM, 128": networks.minilm,
     "SmolLM2, token": networks.smollm2,
 }
+SHORT_SECONDS = 0.04
+SHORT_ROUNDS = 10
 TRIES = ("native-vnni", "native-avx2", "native-baseline", "numba")
 
 
@@ -144,20 +147,21 @@ def table(chosen: list[str], rounds: int) -> None:
 
 
 def scaling(work: Callable[[], None], rounds: int) -> float:
-    """Return how often two threads do the work in the time of one, on the clock."""
-    ratios = []
-    for _ in range(rounds):
-        spent = []
-        for count in (1, 2):
+    """Return how often two threads do the work in the time of one, on the clock.
+
+    The least time of each, over rounds short enough to fall between what else the machine does.
+    """
+    least = [math.inf, math.inf]
+    for _ in range(rounds * SHORT_ROUNDS):
+        for index, count in enumerate((1, 2)):
             workers = [Thread(target=work) for _ in range(count)]
             start = time.perf_counter()
             for worker in workers:
                 worker.start()
             for worker in workers:
                 worker.join()
-            spent.append((time.perf_counter() - start) / count)
-        ratios.append(spent[0] / spent[1])
-    return statistics.median(ratios)
+            least[index] = min(least[index], time.perf_counter() - start)
+    return 2 * least[0] / least[1]
 
 
 def threads(chosen: list[str], rounds: int) -> None:
@@ -165,7 +169,7 @@ def threads(chosen: list[str], rounds: int) -> None:
     block = bytes(2**24)
 
     def control() -> None:
-        for _ in range(10):
+        for _ in range(2):
             hashlib.sha256(block).digest()
 
     print(f"{'control: SHA-256':<17}{scaling(control, rounds):>6.2f} times the work in two threads")
@@ -175,7 +179,7 @@ def threads(chosen: list[str], rounds: int) -> None:
         ready, data = load(model, facts, select_backend("native")), random_call(model)
         start = time.perf_counter()
         ready.run(data, 1)
-        calls = max(2, int(0.3 / (time.perf_counter() - start)))
+        calls = max(2, int(SHORT_SECONDS / (time.perf_counter() - start)))
 
         def work(ready=ready, data=data, calls=calls) -> None:
             for _ in range(calls):
