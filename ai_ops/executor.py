@@ -236,9 +236,20 @@ def program_of(model: Model, facts: ModelFacts) -> Program:
 
 
 def run_exact(
-    loaded: LoadedModel, data: bytes, n: int, cancellation: Cancellation | None = None
+    loaded: LoadedModel,
+    data: bytes,
+    n: int,
+    cancellation: Cancellation | None = None,
+    on_fault: Callable[[str], None] | None = None,
 ) -> Inference:
     """Run, and on a fault of the backend run again on `reference`; a card's on `cpu` before that.
+
+    Parameters
+    ----------
+    loaded, data, n, cancellation
+        As `LoadedModel.run`.
+    on_fault : callable, optional
+        Told why a backend was given up.
 
     Raises
     ------
@@ -251,12 +262,14 @@ def run_exact(
     """
     try:
         return loaded.run(data, n, cancellation)
-    except BackendFault:
+    except BackendFault as fault:
         if loaded.backend.name == "reference":
             raise
+        if on_fault is not None:
+            on_fault(str(fault))
         name = "cpu" if loaded.backend.name in OPTIONAL_BACKENDS else "reference"
         again = load(loaded.model, loaded.facts, select_backend(name))
-        return run_exact(again, data, n, cancellation)
+        return run_exact(again, data, n, cancellation, on_fault)
 
 
 def check_input(manifest: Manifest | ModelHead, data: bytes, n: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,9 @@ def run(args: argparse.Namespace) -> int:
     try:
         with cancelled_by_interrupt(Cancellation()) as flag:
             loaded = load(file.model, file.facts, backend)
-            outputs = [run_exact(loaded, data, runs.units, flag).output for data in runs.inputs]
+            outputs = [
+                run_exact(loaded, data, runs.units, flag, _say).output for data in runs.inputs
+            ]
     except InvalidInput as error:
         raise CliError("E-MODEL-006", f"the input is refused: {error.reason}.") from error
     except BackendFault as error:
@@ -76,3 +79,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"{name} {array.dtype} {array.shape}")
         print(np.array2string(array, precision=5, threshold=200, max_line_width=100))
     return DONE
+
+
+def _say(fault: str) -> None:
+    print(f"engram: the result is of a slower backend ({fault})", file=sys.stderr)
