@@ -15,7 +15,7 @@ from ai_ops.model import decode_model, encode_model, head_of, head_size
 from ai_ops.validate import Limits, validate
 from tests.ai_ops.random_graphs import random_input, random_model
 
-MODELS = 200 if os.environ.get("ENGRAM_LONG") else 34
+MODELS = 200 if os.environ.get("ENGRAM_LONG") == "1" else 34
 FIRST_SEED = int(os.environ.get("ENGRAM_SEED", "31415"))
 MUTANTS = 150
 # Small enough that a mutant which grew cannot keep the test waiting.
