@@ -96,7 +96,12 @@ def plan_memory(program: Program, n: int) -> Plan:
     """
     roots = _roots(program)
     blocks = _blocks(program, roots, n)
-    places = [_place(blocks, order) for order in _orders(blocks)]
+    least = _peak(blocks, len(program.steps), ALIGNMENT)
+    places: list[tuple[int, dict[int, int]]] = []
+    for order in _orders(blocks):
+        places.append(_place(blocks, order))
+        if places[-1][0] == least:  # nothing is smaller
+            break
     arena, offsets = min(places, key=lambda place: place[0])
     sizes = [value.type.size(n) for value in program.facts.values]
     alone = tuple(range(len(sizes)))
@@ -181,12 +186,16 @@ def _place(blocks: dict[int, Block], order: list[int]) -> tuple[int, dict[int, i
     return arena, offsets
 
 
-def _peak(blocks: dict[int, Block], steps: int) -> int:
-    """Return the largest sum of the sizes of blocks alive at one step, inputs before it."""
+def _peak(blocks: dict[int, Block], steps: int, multiple: int = 1) -> int:
+    """Return the largest sum of the sizes of blocks alive at one step, inputs before it.
+
+    Sizes are rounded up to a multiple.
+    """
     change = [0] * (steps + 3)
     for block in blocks.values():
-        change[block.first + 1] += block.size
-        change[block.last + 2] -= block.size
+        size = -(-block.size // multiple) * multiple
+        change[block.first + 1] += size
+        change[block.last + 2] -= size
     peak = live = 0
     for delta in change:
         live += delta

@@ -8,6 +8,7 @@ the walk is a loop, so depth costs nothing. Source: docs/spec/03-models.md M-12 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ai_ops import cost
 from ai_ops.errors import InvalidModel, ModelFault
@@ -54,6 +55,8 @@ class ModelFacts:
     cost : Cost
     values : tuple of Value
         Type and interval of every value, by id.
+    results : tuple of int
+        How many results each node has.
     """
 
     macs: int
@@ -67,6 +70,7 @@ class ModelFacts:
     total_bytes: int
     cost: cost.Cost
     values: tuple[Value, ...]
+    results: tuple[int, ...]
 
     @property
     def symbolic(self) -> bool:
@@ -104,16 +108,12 @@ def validate(head: ModelHead, total_bytes: int, limits: Limits) -> ModelFacts:
             f"the model has {total_bytes} bytes; at most {limits.model_bytes} are allowed",
         )
     check_head_bytes(head.head_bytes, limits)
-    if len(graph.nodes) > limits.operators:
-        raise InvalidModel(
-            ModelFault.LIMIT_OPERATORS,
-            f"the graph has {len(graph.nodes)} operators; at most {limits.operators} are allowed",
-        )
-    if len(graph.weights) > limits.operators:
-        raise InvalidModel(
-            ModelFault.LIMIT_OPERATORS,
-            f"the graph has {len(graph.weights)} weights; at most {limits.operators} are allowed",
-        )
+    for count, what in ((len(graph.nodes), "operators"), (len(graph.weights), "weights")):
+        if count > limits.operators:
+            raise InvalidModel(
+                ModelFault.LIMIT_OPERATORS,
+                f"the graph has {count} {what}; at most {limits.operators} are allowed",
+            )
     if head.head_bytes + graph.weight_bytes != total_bytes:
         raise InvalidModel(
             ModelFault.SIZE_MISMATCH,
@@ -141,6 +141,7 @@ def validate(head: ModelHead, total_bytes: int, limits: Limits) -> ModelFacts:
         total_bytes=total_bytes,
         cost=total,
         values=values,
+        results=tuple(after - first for first, after in pairwise(first_ids)),
     )
 
 

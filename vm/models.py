@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 from ai_ops.backends import OPTIONAL_BACKENDS, select_backend
 from ai_ops.backends.base import Backend
-from ai_ops.backends.footprint import footprint
+from ai_ops.backends.footprint import HEAD_FACTOR
 from ai_ops.backends.reference import ReferenceBackend
 from ai_ops.errors import BackendFault, InvalidModel
 from ai_ops.executor import Cancellation, Inference, LoadedModel, load
@@ -137,8 +137,8 @@ class ModelStore:
         if manifest is None:
             # A manifest is at most as long as a chunk.
             first = chunks.load_chunk(registry, chunks.load_digest(registry, model, 0))
-            manifest, _ = decode_manifest(first)
-            self._manifests.put(model_id, manifest, footprint(manifest))
+            manifest, size = decode_manifest(first)
+            self._manifests.put(model_id, manifest, HEAD_FACTOR * size)
         return manifest
 
     def run(

@@ -1,8 +1,9 @@
 """How many bytes an object holds on to: what a cache of prepared models counts.
 
 A walk over what the object refers to; memory that two parts share counts once. Backends, compiled
-loops and libraries belong to the process, not to a model, and do not count. The figure differs
-between machines and decides nothing but what a cache keeps.
+loops and libraries belong to the process, not to a model, and do not count. The graph is counted
+from its bytes: a walk over its small objects would take as long as preparing them. The figure
+differs between machines and decides nothing but what a cache keeps.
 """
 
 from __future__ import annotations
@@ -16,8 +17,23 @@ from typing import cast
 
 import numpy as np
 
+from ai_ops.backends.base import Program, Runner
+
 ENTRY_BYTES = 36
 """Of an integer in a tuple: the reference and the number."""
+HEAD_FACTOR = 12
+STEP_BYTES = 600
+"""What decoding makes of a byte of manifest and graph, and of a node beside its bytes (measured)."""
+DESCRIPTIONS = ("ai_ops.graph", "ai_ops.backends.base")
+"""Modules whose objects are a graph's, not a backend's."""
+
+
+def held_bytes(program: Program, runner: Runner) -> int:
+    """Return about the bytes that a program and its runner take together."""
+    weights = program.model.weights
+    head = program.facts.total_bytes - len(weights)
+    graph = HEAD_FACTOR * head + STEP_BYTES * len(program.steps)
+    return graph + footprint((weights, runner))
 
 
 def footprint(value: object) -> int:
@@ -73,11 +89,13 @@ def _children(item: object) -> Sequence[object]:
 def _is_of_a_model(kind: type) -> bool:
     """Say whether objects of a type belong to a model: of this package, and no backend.
 
-    What the gpu backend keeps is a device's, and bounded by its own cache.
+    What the gpu backend keeps is a device's, and bounded by its own cache; a model's graph is
+    counted by `held_bytes`.
     """
     module = kind.__module__
     return (
         module.startswith("ai_ops.")
+        and module not in DESCRIPTIONS
         and not module.startswith("ai_ops.backends.gpu.")
         and not hasattr(kind, "prepare")
     )

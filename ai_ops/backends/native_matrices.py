@@ -6,7 +6,7 @@ import numpy as np
 
 from ai_ops.arithmetic import Wide
 from ai_ops.backends.native_products import Product, block_of
-from ai_ops.backends.native_site import NativeSite, bias_of, elements_of, epilogue_of
+from ai_ops.backends.native_site import NativeSite, bias_of, elements_of, epilogue_of, stay_below
 from ai_ops.dtype import Array
 from ai_ops.graph import SYMBOLIC, Value
 from ai_ops.native.library import NativeKernel
@@ -70,9 +70,8 @@ def make_gemm_dynamic(site: NativeSite) -> NativeKernel | None:
     # What is shifted by BIAS_BITS in the end may have as many bits more than an i32; one is left
     # for the bias.
     most = 1 << (31 + BIAS_BITS - 1)
-    fits = all(
-        m * product.reach <= most << (s - BIAS_BITS)
-        for m, s in zip(multipliers, shifts, strict=True)
+    fits = stay_below(
+        most, product.reach, multipliers, tuple(shift - BIAS_BITS for shift in shifts)
     )
     step = make_step(
         "dynamic_step",

@@ -83,13 +83,25 @@ def epilogue_of(node: Node, bias: Array, reach: int, groups: int = 1) -> Members
         "minimum": node.integer("minimum"),
         "maximum": node.integer("maximum"),
         "dtype": node.integer("dtype"),
-        "fits": int(
-            all(
-                m <= 1 << s or m * reach <= DType.I32.maximum << s
-                for m, s in zip(multipliers, shifts, strict=True)
-            )
-        ),
+        "fits": int(stay_below(DType.I32.maximum, reach, multipliers, shifts)),
     }
+
+
+def stay_below(
+    most: int, reach: int, multipliers: tuple[int, ...], shifts: tuple[int, ...]
+) -> bool:
+    """Say whether ``m * reach / 2^s <= most`` in every channel.
+
+    Parameters
+    ----------
+    most : int
+        At least 0.
+    reach : int
+        0 to 2^32, so that products with m below 2^31 have 63 bits.
+    multipliers, shifts : tuple of int
+    """
+    products = np.array(multipliers, np.int64) * reach
+    return bool((((products - 1) >> np.array(shifts, np.int64)) < most).all())
 
 
 def filled(entries: tuple[int, ...], filler: int, groups: int, size: int) -> Array:

@@ -133,10 +133,8 @@ def infer_rescaled(
     check_multiplier(node, min(multipliers), max(shifts))
     # Rescale never decreases in v, so the ends of the accumulator's interval give the result's.
     scales = np.array(multipliers, dtype=np.int64), np.array(shifts, dtype=np.int64)
-    ends = [
-        rescale(np.array(offsets, dtype=np.int64) + end, *scales).tolist() for end in (low, high)
-    ]
-    least, most = clamp_interval(node, dtype, min(ends[0]), max(ends[1]))
+    lows, highs = (rescale(np.array(offsets, dtype=np.int64) + end, *scales) for end in (low, high))
+    least, most = clamp_interval(node, dtype, int(lows.min()), int(highs.max()))
     return Value(type=TensorType(dtype=dtype, shape=shape), minimum=least, maximum=most)
 
 
