@@ -23,7 +23,7 @@ class _StepAt:
     """What a step must produce at some n, and the header of its digest."""
 
     header: bytes
-    results: tuple[tuple[np.dtype[np.integer], tuple[int, ...]], ...]
+    results: list[tuple[np.dtype[np.integer], tuple[int, ...]]]
 
 
 class StepLoop:
@@ -41,13 +41,14 @@ class StepLoop:
         It could not prepare a node.
     """
 
-    __slots__ = ("_backend", "_kernels", "_single", "program")
+    __slots__ = ("_backend", "_moves", "_single", "program")
 
     def __init__(self, program: Program, backend: Backend) -> None:
         self.program = program
         self._backend = backend.name
-        self._kernels = tuple(
-            prepared(program, index, backend) for index in range(len(program.steps))
+        self._moves = tuple(
+            (prepared(program, index, backend), step.node.inputs, step.outputs, step.dead)
+            for index, step in enumerate(program.steps)
         )
         # The steps at n = 1, the common case.
         self._single = tuple(self._at(index, 1) for index in range(len(program.steps)))
@@ -77,29 +78,35 @@ class StepLoop:
         program = self.program
         tensors.update(program.weights)
         tensors.update(enumerate(split_input(program.model.manifest, data, n)))
-        for index, step in enumerate(program.steps):
+        # Written for small networks, in which this takes as long as the kernels do.
+        for index, (kernel, inputs, results, dead) in enumerate(self._moves):
             if cancellation is not None:
                 cancellation.check()
             now = self._single[index] if n == 1 else self._at(index, n)
             try:
-                outputs = self._kernels[index](tuple([tensors[v] for v in step.node.inputs]))
+                outputs = kernel(tuple([tensors[value] for value in inputs]))
                 digest = step_digest(now.header, outputs)
             except AiOpsError:
                 raise
             except Exception as error:
-                raise BackendFault(
-                    f"{self._backend} failed in step {index} ({step.node.operator}): {error!r}"
-                ) from error
-            for output, (dtype, shape) in zip(outputs, now.results, strict=True):
-                if output.shape != shape or output.dtype != dtype:
-                    raise BackendFault(
-                        f"{self._backend} returned {output.dtype}{output.shape} in step "
-                        f"{index} ({step.node.operator}) instead of {dtype}{shape}"
-                    )
-            for value in step.dead:
+                raise self._fault(index, f"failed: {error!r}") from error
+            if len(outputs) == 1 == len(results):
+                (output,), ((dtype, shape),) = outputs, now.results
+                right = output.dtype == dtype and output.shape == shape
+                tensors[results[0]] = output
+            else:
+                right = [(output.dtype, output.shape) for output in outputs] == now.results
+                tensors.update(zip(results, outputs, strict=False))
+            if not right:
+                found = ", ".join(f"{output.dtype}{output.shape}" for output in outputs)
+                raise self._fault(index, f"returned {found} instead of {now.results}")
+            for value in dead:
                 del tensors[value]
-            tensors.update(zip(step.outputs, outputs, strict=True))
             yield outputs, digest
+
+    def _fault(self, index: int, what: str) -> BackendFault:
+        operator = self.program.steps[index].node.operator
+        return BackendFault(f"{self._backend} in step {index} ({operator}) {what}")
 
     def _at(self, index: int, n: int) -> _StepAt:
         """Fix what depends on n."""
@@ -108,7 +115,7 @@ class StepLoop:
         shapes = tuple((tensor.dtype, tensor.concrete(n)) for tensor in types)
         return _StepAt(
             header=step_header(index, step.code, shapes),
-            results=tuple((dtype.numpy, shape) for dtype, shape in shapes),
+            results=[(dtype.numpy, shape) for dtype, shape in shapes],
         )
 
 
