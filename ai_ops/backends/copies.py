@@ -63,3 +63,13 @@ def make_gather(site: Site) -> Kernel:
         return (np.take(arrays[0], arrays[1].astype(np.intp), axis=axis, mode="clip"),)
 
     return run
+
+
+def make_reshape(site: Site) -> Kernel:
+    """Make RESHAPE, which moves nothing."""
+    shape = site.node.integers("shape")
+
+    def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        return (arrays[0].reshape(shape),)
+
+    return run

@@ -7,7 +7,15 @@ from math import prod
 import numpy as np
 
 from ai_ops.backends.base import Kernel
-from ai_ops.backends.site import Site, channel_scales, geometry_of, lane_of, owned, same_shape
+from ai_ops.backends.site import (
+    Site,
+    channel_scales,
+    geometry_of,
+    lane_of,
+    owned,
+    result_lane,
+    same_shape,
+)
 from ai_ops.dtype import Array, DType
 from ai_ops.ops.compare import RELATIONS
 from ai_ops.ops.max_pool2d import kernel_of
@@ -42,7 +50,7 @@ def make_rescale(site: Site) -> Kernel:
     shape = (-1,) if per_tensor else (-1, channels)
     one = tuple(int(entry) for entry in scales[1:, 0])
     arguments = (*one, low, high) if per_tensor else (scales, low, high)
-    lane, narrow = lane_of(*site.inputs), lane_of(*site.outputs)
+    lane, narrow = lane_of(*site.inputs), result_lane(site.outputs[0])
 
     def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
         x = owned(arrays[0], lane)
@@ -55,7 +63,7 @@ def make_rescale(site: Site) -> Kernel:
 
 def make_mul(site: Site) -> Kernel:
     """Make MUL; a repeated operand is spread out first."""
-    loop, lane, narrow = site.loops["multiply"], lane_of(*site.inputs), lane_of(*site.outputs)
+    loop, lane, narrow = site.loops["multiply"], lane_of(*site.inputs), result_lane(*site.outputs)
     shift = site.node.integer("shift")
     low, high = site.node.integer("minimum"), site.node.integer("maximum")
     arguments = (site.node.integer("multiplier"), 1 << (shift - 1), shift, low, high)
@@ -71,19 +79,26 @@ def make_mul(site: Site) -> Kernel:
 
 def make_sum(site: Site) -> Kernel:
     """Make ADD or SUB; a repeated operand is spread out first."""
-    loop, lane, narrow = site.loops["add"], lane_of(*site.inputs), lane_of(*site.outputs)
+    loop, narrow = site.loops["add"], result_lane(site.outputs[0])
+    # Bytes of either sign are read as they lie.
+    bits = all(value.type.dtype.itemsize == 1 for value in site.inputs)
+    lane = DType.I8.numpy if bits else lane_of(*site.inputs)
+    unsigned = bits and any(value.type.dtype is DType.U8 for value in site.inputs)
     scales = []
-    for side in ("a", "b"):
+    for side, value in zip(("a", "b"), site.inputs, strict=True):
         shift = site.node.integer(f"shift_{side}")
-        scale = (site.node.integer(f"multiplier_{side}"), 1 << (shift - 1), shift)
+        mask = 255 if bits and value.type.dtype is DType.U8 else -1
+        scale = (site.node.integer(f"multiplier_{side}"), 1 << (shift - 1), shift, mask)
         scales.append(np.array(scale, np.int64))
     sign = 1 if site.node.operator == "ADD" else -1
     arguments = (*scales, sign, site.node.integer("minimum"), site.node.integer("maximum"))
 
     def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        if unsigned:
+            arrays = tuple([array.view(lane) for array in arrays])
         a, b = same_shape(arrays, lane)
         y = np.empty(a.shape, narrow)
-        loop(a.reshape(-1), b.reshape(-1), *arguments, y.reshape(-1))
+        loop(a.ravel(), b.ravel(), *arguments, y.ravel())
         return (y,)
 
     return run
@@ -140,7 +155,7 @@ def make_argmax(site: Site) -> Kernel:
 
 def make_divide(site: Site) -> Kernel:
     """Make DIVIDE; a repeated operand is spread out first."""
-    loop, lane, narrow = site.loops["divide"], lane_of(*site.inputs), lane_of(*site.outputs)
+    loop, lane, narrow = site.loops["divide"], lane_of(*site.inputs), result_lane(*site.outputs)
     names = ("shift", "rounding", "minimum", "maximum")
     arguments = tuple(site.node.integer(name) for name in names)
 

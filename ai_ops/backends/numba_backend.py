@@ -22,7 +22,7 @@ from ai_ops.backends import (
     sequence_kernels,
 )
 from ai_ops.backends.base import Kernel
-from ai_ops.backends.copies import make_gather, make_pad, make_slice
+from ai_ops.backends.copies import make_gather, make_pad, make_reshape, make_slice
 from ai_ops.backends.elementwise import (
     make_argmax,
     make_bit_length,
@@ -179,6 +179,7 @@ MAKERS: dict[str, Maker] = {
     "DIVIDE": make_divide,
     "BIT_LENGTH": make_bit_length,
     "WHERE": make_where,
+    "RESHAPE": make_reshape,
     "GATHER": make_gather,
     "SLICE": make_slice,
     "PAD": make_pad,
@@ -237,11 +238,22 @@ class NumbaBackend:
 
 def narrowed(kernel: Kernel, dtypes: tuple[np.dtype[np.integer], ...]) -> Kernel:
     """Bring each result from its lane to its dtype; the clamp made it fit."""
+    if len(dtypes) == 1:  # nearly always, and every step of a small network pays for this
+        (only,) = dtypes
+
+        def run_one(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+            results = kernel(arrays)
+            (y,) = results
+            return results if y.dtype is only else (_fitted(y, only),)
+
+        return run_one
 
     def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
-        return tuple(
-            y if y.dtype == dtype else y.astype(dtype)
-            for y, dtype in zip(kernel(arrays), dtypes, strict=True)
-        )
+        return tuple(_fitted(y, dtype) for y, dtype in zip(kernel(arrays), dtypes, strict=True))
 
     return run
+
+
+def _fitted(y: Array, dtype: np.dtype[np.integer]) -> Array:
+    """Narrow elements; those of the same width are already its bits (`site.result_lane`)."""
+    return y.view(dtype) if y.itemsize == dtype.itemsize else y.astype(dtype)

@@ -10,7 +10,15 @@ import numpy as np
 from ai_ops.arithmetic import Wide
 from ai_ops.backends.base import Kernel
 from ai_ops.backends.kernels import FEW_CHANNELS
-from ai_ops.backends.site import Loop, Site, channel_scales, geometry_of, lane_of, owned
+from ai_ops.backends.site import (
+    Loop,
+    Site,
+    channel_scales,
+    geometry_of,
+    lane_of,
+    owned,
+    result_lane,
+)
 from ai_ops.backends.tiles import make_tiled_conv2d, make_tiled_gemm, takes_tiles
 from ai_ops.dtype import Array, DType
 from ai_ops.graph import Node
@@ -33,7 +41,7 @@ def make_gemm(site: Site) -> Kernel:
         return make_tiled_gemm(site)
     units, depth = site.inputs[1].type.shape
     arguments = channel_scales(site.node, units)
-    narrow = _sum_lane(site)
+    narrow = result_lane(site.outputs[0])
     wide = depth <= WIDE_DEPTH and units >= WIDE_FILTERS
     lane, w_lane = _factor_lanes(site, wide)
     loop = site.loops["conv2d_wide" if wide else "gemm"]
@@ -72,7 +80,7 @@ def make_conv2d(site: Site) -> Kernel:
     extra = (taps, steps) if wide else (groups, taps, steps)
     block = max(1, PATCH_ELEMENTS // (height * width * depth))
     arguments = channel_scales(site.node, filters)
-    narrow = _sum_lane(site)
+    narrow = result_lane(site.outputs[0])
     lane, w_lane = _factor_lanes(site, wide)
     pixel_shape = site.outputs[0].type.shape[1:]
 
@@ -136,7 +144,7 @@ def make_depthwise(site: Site) -> Kernel:
     filters = site.inputs[1].type.shape[0]
     geometry = geometry_of(site.node, dilations_of(site.node))
     arguments = channel_scales(site.node, filters)
-    lane, narrow = lane_of(*site.inputs), _sum_lane(site)
+    lane, narrow = lane_of(*site.inputs), result_lane(site.outputs[0])
     pixel_shape = site.outputs[0].type.shape[1:]
 
     def arrange(w: Array) -> Array:
@@ -161,7 +169,7 @@ def make_matmul(site: Site) -> Kernel:
     columns = site.outputs[0].type.shape[-1]
     per_tensor = len(node.integers("multipliers")) == 1
     fixed = None if per_tensor else channel_scales(node, columns)
-    lane, narrow = lane_of(*site.inputs), _sum_lane(site)
+    lane, narrow = lane_of(*site.inputs), result_lane(site.outputs[0])
 
     def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
         a = owned(arrays[0], lane)
@@ -227,7 +235,7 @@ def make_conv_transpose2d(site: Site) -> Kernel:
     steps = [int(entry) for direction in both for entry in direction.window[3:5]]
     reach = site.loops["reach"]
     scales = channel_scales(site.node, filters)
-    lane, narrow = lane_of(*site.inputs), _sum_lane(site)
+    lane, narrow = lane_of(*site.inputs), result_lane(site.outputs[0])
     pixel_shape = site.outputs[0].type.shape[1:]
 
     def arrange(w: Array) -> Array:
@@ -251,9 +259,3 @@ def make_conv_transpose2d(site: Site) -> Kernel:
         return (y,)
 
     return run
-
-
-def _sum_lane(site: Site) -> np.dtype[np.integer]:
-    """Return the type in which sums leave their loop: i8 or i32."""
-    narrow = site.outputs[0].type.dtype is DType.I8
-    return (DType.I8 if narrow else DType.I32).numpy

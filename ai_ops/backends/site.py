@@ -68,6 +68,11 @@ def lane_of(*values: Value) -> np.dtype[np.integer]:
     return {1: DType.I8, 2: DType.I16, 4: DType.I32}[width].numpy
 
 
+def result_lane(value: Value) -> np.dtype[np.integer]:
+    """Return the type in which a loop writes results; a u8 leaves as the bits of an i8."""
+    return DType.I8.numpy if value.type.dtype.itemsize == 1 else lane_of(value)
+
+
 def owned(x: Array, lane: np.dtype[np.integer]) -> Array:
     """Give a loop what it is compiled for: its lane, contiguous, writable; copied if it is not."""
     return x if x.dtype == lane and x.flags.carray else np.array(x, lane, order="C")

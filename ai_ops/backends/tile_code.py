@@ -250,11 +250,19 @@ def store_results(builder: Value, v: Value, to: Value, count: Value) -> None:
     """Store the first `count` of 16 results (i32), each inside its dtype."""
     element = to.type.pointee
     narrow = v if element == LANE else builder.trunc(v, ir.VectorType(element, PANEL))
+    at = builder.bitcast(to, narrow.type.as_pointer())
+    if tile_width() == 512:
+        order = ir.Constant(LANES, list(range(PANEL)))
+        some = splat(builder, builder.trunc(count, LANE), PANEL)
+        kept = builder.icmp_unsigned("<", order, some)
+        name = f"llvm.masked.store.v{PANEL}i{element.width}.p0"
+        call(builder, name, ir.VoidType(), [narrow, at, LANE(1), kept])
+        return
     whole = builder.icmp_signed(">=", count, WORD(PANEL))
-    with builder.if_else(whole) as (all_of_them, some):
+    with builder.if_else(whole) as (all_of_them, some_of_them):
         with all_of_them:
-            builder.store(narrow, builder.bitcast(to, narrow.type.as_pointer()), align=1)
-        with some:
+            builder.store(narrow, at, align=1)
+        with some_of_them:
             apart = cgutils.alloca_once_value(builder, narrow)
             lanes = builder.bitcast(apart, to.type)
             with cgutils.for_range(builder, count, intp=WORD) as lane:

@@ -13,7 +13,7 @@ import numpy as np
 
 from ai_ops.arithmetic import Wide
 from ai_ops.backends.base import Kernel
-from ai_ops.backends.site import Loop, Site, owned
+from ai_ops.backends.site import Site, owned, result_lane
 from ai_ops.dtype import Array, DType
 from ai_ops.ops.conv2d import dilations_of
 
@@ -54,12 +54,12 @@ class Left:
     @property
     def zeros(self) -> Array:
         """Return what padding is made of, as an array of one for the loop."""
-        return np.array([self.flip], self.given)
+        return np.array([self.flip], np.int64).astype(self.given)
 
     def of(self, x: Array) -> Array:
         """Give the loop its operand."""
-        if self.given == UNSIGNED:
-            x = x.view(UNSIGNED)
+        if x.dtype is not self.given and self.given.itemsize == 1:
+            x = x.view(BYTE)
         return owned(x, self.given)
 
 
@@ -67,7 +67,7 @@ def left_of(site: Site) -> Left:
     """Choose the form of the left operand: bytes for VNNI, else i16."""
     x = site.inputs[0].type.dtype
     if x is not DType.I16 and site.tile_bits == VNNI:
-        return Left(given=UNSIGNED, kept=UNSIGNED, flip=128 if x is DType.I8 else 0)
+        return Left(given=BYTE, kept=UNSIGNED, flip=128 if x is DType.I8 else 0)
     return Left(given=BYTE if x is DType.I8 else SHORT, kept=SHORT, flip=0)
 
 
@@ -104,26 +104,14 @@ def right_of(site: Site, left: Left, w: Array) -> Right:
     )
 
 
-def result_of(site: Site) -> np.dtype[np.integer]:
-    """Return the type that a loop writes; u8 has the bits of i8."""
-    dtype = site.outputs[0].type.dtype
-    return BYTE if dtype.itemsize == 1 else dtype.numpy
-
-
-def blocked(rows: Wide, tall: int) -> Wide:
-    """Repeat the last of the starts of rows, so that a tile may begin at any of them."""
-    return np.concatenate((rows, np.repeat(rows[-1:], tall)))
-
-
 def make_tiled_gemm(site: Site) -> Kernel:
     """Make GEMM: a convolution of one column with 1 x 1 kernels."""
     units, depth = site.inputs[1].type.shape
     left = left_of(site)
     right = right_of(site, left, site.weights[1].reshape(units, 1, depth))
-    loop, block, starts = _rows_of(site, "conv2d_tiles", left, depth)
-    plan = np.array((1, 0, 0, 1, block, 1, right.groups, len(right.ends)), np.int64)
-    constants = (plan, starts, np.zeros(1, np.int64), right.panels, right.ends, *_clamp(site))
-    zeros, dtype, out = left.zeros, result_of(site), site.outputs[0].type.dtype.numpy
+    loop, block = site.loops["conv2d_tiles"], _block(site, left, depth)
+    constants = (_plan_of_rows(site, left, right, block, depth), right.panels, right.ends)
+    zeros, dtype = left.zeros, result_lane(site.outputs[0])
 
     def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
         x = left.of(arrays[0])
@@ -133,7 +121,7 @@ def make_tiled_gemm(site: Site) -> Kernel:
         loop(
             x.reshape(1, rows, 1, depth), zeros, band, *constants, y.reshape(1, rows, 1, units)
         )  # fmt: skip
-        return (y.view(out),)
+        return (y,)
 
     return run
 
@@ -143,11 +131,9 @@ def make_tiled_gemm_dynamic(site: Site) -> Kernel:
     units, depth = site.inputs[2].type.shape
     left = left_of(site)
     right = right_of(site, left, site.weights[2].reshape(units, 1, depth))
-    loop, block, starts = _rows_of(site, "gemm_dynamic_tiles", left, depth)
-    constants = (
-        block, starts, np.zeros(1, np.int64), right.groups, right.panels, right.ends, *_clamp(site)
-    )  # fmt: skip
-    zeros, dtype, out = left.zeros, result_of(site), site.outputs[0].type.dtype.numpy
+    loop, block = site.loops["gemm_dynamic_tiles"], _block(site, left, depth)
+    constants = (_plan_of_rows(site, left, right, block, depth), right.panels, right.ends)
+    zeros, dtype = left.zeros, result_lane(site.outputs[0])
 
     def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
         x, a = left.of(arrays[0]), owned(arrays[1], LONG)
@@ -157,7 +143,7 @@ def make_tiled_gemm_dynamic(site: Site) -> Kernel:
         loop(
             x.reshape(rows, depth), zeros, band, a.reshape(-1), *constants, y.reshape(rows, units)
         )  # fmt: skip
-        return (y.view(out),)
+        return (y,)
 
     return run
 
@@ -187,32 +173,40 @@ def make_tiled_conv2d(site: Site) -> Kernel:
     ]
     pixels = np.arange(band_rows * pixel_shape[1], dtype=np.int64)
     i, j = np.divmod(pixels, pixel_shape[1])
-    starts = blocked((i * down * row + j * right_step * depth) * size, site.tile_rows)
+    starts = (i * down * row + j * right_step * depth) * size
     band_elements = ((band_rows - 1) * down + reach) * row + 64
-    plan = (down, top, leading, reach, band_rows, band_width, right.groups, len(right.ends))
-    constants = (
-        np.array(plan, np.int64), starts, np.array(segments, np.int64), right.panels, right.ends,
-        *_clamp(site),
-    )  # fmt: skip
-    loop, zeros, dtype = site.loops["conv2d_tiles"], left.zeros, result_of(site)
-    out = site.outputs[0].type.dtype.numpy
+    window = (down, top, leading, reach, band_rows, band_width)
+    plan = _plan(site, right, window, segments, starts)
+    constants = (plan, right.panels, right.ends)
+    loop, zeros, dtype = site.loops["conv2d_tiles"], left.zeros, result_lane(site.outputs[0])
+    kept = left.kept
 
     def run(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
         x = left.of(arrays[0])
-        y = np.empty((x.shape[0], *pixel_shape), dtype)
-        loop(x, zeros, np.empty(band_elements, left.kept), *constants, y)
-        return (y.view(out),)
+        y = np.empty((len(x), *pixel_shape), dtype)
+        loop(x, zeros, np.empty(band_elements, kept), *constants, y)
+        return (y,)
 
     return run
 
 
-def _rows_of(site: Site, name: str, left: Left, depth: int) -> tuple[Loop, int, Wide]:
-    """Return a loop over rows, how many it keeps at a time, and where each begins."""
-    tall, size = site.tile_rows, left.kept.itemsize
-    block = max(BAND_BYTES // (depth * size) // tall, 1) * tall
-    starts = blocked(np.arange(block, dtype=np.int64) * depth * size, tall)
-    return site.loops[name], block, starts
+def _plan(
+    site: Site, right: Right, window: tuple[int, ...], segments: list[int], starts: Wide
+) -> Wide:
+    """Put together what a loop over tiles needs to know (see `tile_kernels`)."""
+    clamp = site.node.integer("minimum"), site.node.integer("maximum")
+    # A tile may begin at any row: the last start is there for those behind it.
+    behind = np.repeat(starts[-1:], site.tile_rows)
+    numbers = np.array((*clamp, right.groups, len(segments), *window, *segments), np.int64)
+    return np.concatenate((numbers, starts, behind))
 
 
-def _clamp(site: Site) -> tuple[int, int]:
-    return site.node.integer("minimum"), site.node.integer("maximum")
+def _block(site: Site, left: Left, depth: int) -> int:
+    """Return how many rows are kept at a time."""
+    return max(BAND_BYTES // (depth * left.kept.itemsize) // site.tile_rows, 1) * site.tile_rows
+
+
+def _plan_of_rows(site: Site, left: Left, right: Right, block: int, depth: int) -> Wide:
+    """Plan a product of rows as the convolution of one column."""
+    starts = np.arange(block, dtype=np.int64) * depth * left.kept.itemsize
+    return _plan(site, right, (1, 0, 0, 1, block, 1), [0], starts)
