@@ -148,6 +148,17 @@ def ports_text(ports):
     return "; ".join(parts)
 
 
+def costs(integer, sample):
+    """Return the cells that need no float network: size, gas, times, ports."""
+    return {
+        "size": f"{integer.size:,} B",
+        "gas": f"{integer.gas():,}",
+        **latencies(integer, sample),
+        "takes": ports_text(integer.model.manifest.inputs),
+        "gives": ports_text(integer.model.manifest.outputs),
+    }
+
+
 def record(name, integer, sample, out, *, float_text, integer_text, limits=(), file=None):
     """Print what a recipe measured; write the model, its row and README's tables.
 
@@ -164,11 +175,7 @@ def record(name, integer, sample, out, *, float_text, integer_text, limits=(), f
         "model": f"[`{name}.py`]({name}.py)",
         "float": float_text,
         "integer": integer_text,
-        "size": f"{integer.size:,} B",
-        "gas": f"{integer.gas():,}",
-        **latencies(integer, sample),
-        "takes": ports_text(integer.model.manifest.inputs),
-        "gives": ports_text(integer.model.manifest.outputs),
+        **costs(integer, sample),
         "run": f"{time.process_time():,.0f} s CPU,"
         f" {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB",
         "measured": dt.datetime.now(dt.UTC).date().isoformat(),

@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 
 ZOO = Path(__file__).resolve().parents[2] / "examples" / "models"
-SHARED = {"__init__", "language", "measure", "packages", "photographs", "progress", "table"}
+SHARED = {
+    "__init__",
+    "language",
+    "measure",
+    "packages",
+    "photographs",
+    "progress",
+    "retime",
+    "table",
+}
 TABLES = {
     "rows": ("model", "float", "integer", "size", "gas", "native", "numba", "measured"),
     "ports": ("model", "takes", "gives", "run"),

@@ -195,3 +195,22 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(
     with pytest.raises(SystemExit):
         parser.parse_args(["--out", str(tmp_path / "file")])
     assert capsys.readouterr().err.endswith("file: File exists\n")
+
+
+def test_timing_again_changes_costs_only(
+    digits: Any, page: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retime = importlib.import_module("examples.models.retime")
+    row = dict.fromkeys(("model", "float", "integer", "run", "measured"), "kept")
+    old = row | dict.fromkeys(("size", "gas", "native", "numba", "takes", "gives"), "old")
+    measure.ROWS.write_text(json.dumps({"lenet5": old, "missing": old}))
+    (page.parent / "lenet5.egm").write_bytes(digits.data)
+    monkeypatch.setattr(retime, "ROWS", measure.ROWS)
+    monkeypatch.setattr(retime, "README", page)
+    monkeypatch.setattr("sys.argv", ["retime", "--out", str(page.parent)])
+    retime.main()
+    found = json.loads(measure.ROWS.read_text())
+    assert found["missing"] == old
+    assert "old" not in found["lenet5"].values()
+    assert {key: found["lenet5"][key] for key in row} == row
+    assert "| kept | kept | kept | 64,082 B |" in page.read_text()
