@@ -106,7 +106,7 @@ def test_a_model_runs_on_what_is_named(
     words = ("model", "run", DIGITS, image, "--raw")
     plain = engram(*words)
     assert (plain.returncode, plain.stderr) == (0, "")
-    for name in ("reference", "numba", "cpu"):
+    for name in ("reference", "cpu"):
         assert engram(*words, "--backend", name) == plain
     assert failing_card.asked == 0
     # A card that fails in the middle: the processor computes the same.
