@@ -1,7 +1,7 @@
 """Find the range of every value on the user's samples."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from ai_ops.importers.errors import ImportRefused
 from ai_ops.importers.float_graph import FloatArray, FloatGraph
 from ai_ops.importers.float_run import batches, run_float, walk_float
 from ai_ops.importers.histogram import Histogram
+from ai_ops.importers.masks import HEADROOM, MASKED_BELOW, masked_scores
 from ai_ops.importers.rounding import ROWS, Moments, input_columns, watched
 from ai_ops.importers.scales import LEVELS
 
@@ -42,10 +43,12 @@ class Calibration:
     ranges : of each value
     moments : of the inputs of each layer with weights, by the layer's value; empty when weights
         are rounded to nearest
+    masked : the least value that masked scores need, of each value that a mask went into
     """
 
     ranges: Mapping[str, Range]
     moments: Mapping[str, Moments]
+    masked: Mapping[str, float] = field(default_factory=dict)
 
 
 def check_samples(graph: FloatGraph, samples: Mapping[str, np.ndarray]) -> dict[str, FloatArray]:
@@ -105,6 +108,8 @@ def calibrate(
     found: dict[str, Histogram] = {}
     moments: dict[str, Moments] = {}
     layers = watched(graph) if rounding == "compensated" else {}
+    scores = masked_scores(graph)
+    masked: set[str] = set()
     cut = list(batches(samples))
     for index, batch in enumerate(cut):
         progress(f"calibrating: batch {index + 1} of {len(cut)}")
@@ -113,7 +118,11 @@ def calibrate(
                 raise ImportRefused(
                     f"the value {name} is not finite on the samples: the float network is broken"
                 )
-            found.setdefault(name, Histogram()).add(value)
+            seen = value
+            if name in scores and value.min() < MASKED_BELOW:
+                masked.add(name)
+                seen = value[value >= MASKED_BELOW]
+            found.setdefault(name, Histogram()).add(seen)
             for node in layers.get(name, ()):
                 columns = input_columns(graph, node, value, max(1, ROWS // len(cut)))
                 moments.setdefault(node.name, Moments.of(columns)).add(columns)
@@ -125,7 +134,14 @@ def calibrate(
         )
         for name, histogram in found.items()
     }
-    return Calibration(ranges=ranges, moments=moments)
+    for name in masked:
+        deeper = ranges[name].maximum + HEADROOM
+        ranges[name] = replace(ranges[name], maximum=deeper, clipped=deeper)
+    return Calibration(
+        ranges=ranges,
+        moments=moments,
+        masked={name: -ranges[name].maximum for name in masked},
+    )
 
 
 def _clipped(histogram: Histogram, method: str) -> float:

@@ -13,6 +13,7 @@ from ai_ops.importers.errors import ImportRefused
 from ai_ops.importers.float_graph import FloatGraph
 from ai_ops.importers.lower import lower
 from ai_ops.importers.lowering import Options
+from ai_ops.importers.masks import bound_scores
 from ai_ops.importers.onnx_reader import read_onnx
 from ai_ops.importers.onnx_runtime import onnx_runtime_difference
 from ai_ops.importers.report import Report, compare
@@ -22,8 +23,8 @@ from ai_ops.model import encode_model, head_of
 from ai_ops.validate import DEFAULT_LIMITS, ModelFacts, validate
 
 SampleShapes = Mapping[str, tuple[int, ...]]
-READERS: dict[str, Callable[[Path, SampleShapes | None], FloatGraph]] = {
-    ".pt2": lambda path, _: read_torch(path),
+READERS: dict[str, Callable[[Path, SampleShapes | None, Sequence[str]], FloatGraph]] = {
+    ".pt2": lambda path, _, outputs: read_torch(path, outputs),
     ".onnx": read_onnx,
 }
 PICKLED = frozenset({".pt", ".pth", ".bin", ".ckpt", ".pkl"})
@@ -38,12 +39,15 @@ class Imported:
     report: Report
 
 
-def read_network(path: Path, sample_shapes: SampleShapes | None = None) -> FloatGraph:
+def read_network(
+    path: Path, sample_shapes: SampleShapes | None = None, outputs: Sequence[str] = ()
+) -> FloatGraph:
     """Read a float network by its file's ending.
 
     Parameters
     ----------
     sample_shapes : shape of one sample of each input; fixes the sizes that the file leaves open
+    outputs : what is wanted of the network; what no output depends on is not read
 
     Raises
     ------
@@ -57,7 +61,7 @@ def read_network(path: Path, sample_shapes: SampleShapes | None = None) -> Float
         )
     if ending not in READERS:
         raise ImportRefused(f"{path} ends in neither .pt2 (torch.export) nor .onnx")
-    return READERS[ending](path, sample_shapes)
+    return READERS[ending](path, sample_shapes, outputs)
 
 
 def import_network(
@@ -87,7 +91,8 @@ def import_network(
     if method not in METHODS:
         raise ImportRefused(f"the calibration method {method} is none of {', '.join(METHODS)}")
     progress(f"reading {path.name}")
-    original = read_network(path, {name: array.shape[1:] for name, array in samples.items()})
+    sample_shapes = {name: array.shape[1:] for name, array in samples.items()}
+    original = read_network(path, sample_shapes, outputs)
     arrays = check_samples(original, samples)
     shapes = value_shapes(original, arrays)
     note = None
@@ -98,6 +103,7 @@ def import_network(
         raise ImportRefused(f"{path} computes nothing")
     shapes |= value_shapes(graph, arrays)
     calibration = calibrate(graph, arrays, method, rounding, progress)
+    graph = bound_scores(graph, calibration.masked)
     progress("rounding weights")
     lowered = lower(graph, shapes, calibration, options)
     data = encode_model(lowered.model)

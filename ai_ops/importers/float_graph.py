@@ -27,7 +27,17 @@ matmul            a, b
 subtract, maximum, minimum      a, b
 reduce            x             function (mean, sum, max, min), axes, keep
 layer_norm        x             weight, bias, epsilon (over the last axis)
+rms_norm          x             weight, epsilon (over the last axis)
 argmax            x             axis, keep
+top_k             x             k, part ("values" or "indices"), group (a name that both parts of one
+                                choice share); along the last axis
+suppress          boxes, scores score, overlap (thresholds), count; see `float_choices.suppress`
+mix               x             axis, matrix: a constant's name, [size after, size before]
+tile              x             repetitions (for each axis after the first)
+lookup            indices       table: a constant's name, [N, K]; rows of it, clamped to 0..N-1
+compare           a, b          relation (==, !=, <, <=, >, >=); 1 or 0
+where             condition, a, b
+real              x             integers (indices, truth values) as numbers to compute with
 unary             x             function (a name of `float_run.FUNCTIONS`), parameter
 pointwise         x             nodes: unary, clamp, affine, add and multiply nodes over x alone
 softmax           x             axis, logarithm (bool)
@@ -40,6 +50,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ai_ops.dtype import DType
 
 FloatArray = NDArray[np.floating[Any]]
 
@@ -70,7 +82,8 @@ class FloatNode:
 class FloatGraph:
     """A float network: `nodes` in topological order, `inputs` and `outputs` by name.
 
-    `labels` names the outputs for people; left out, they are called by their values.
+    `labels` names the outputs for people; left out, they are called by their values. `integers`
+    says which inputs hold integers (token ids, masks) and in which type a model takes them.
     """
 
     inputs: tuple[str, ...]
@@ -79,6 +92,7 @@ class FloatGraph:
     constants: Mapping[str, FloatArray]
     notes: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
+    integers: Mapping[str, DType] = field(default_factory=dict)
 
     def consumers(self, name: str) -> list[FloatNode]:
         """Nodes that read the value `name`."""

@@ -89,6 +89,24 @@ def layer_norm(node: FloatNode, graph: FloatGraph, x: FloatArray) -> FloatArray:
     return result
 
 
+def rms_norm(node: FloatNode, graph: FloatGraph, x: FloatArray) -> FloatArray:
+    """Divide the last axis by its root mean square and scale it."""
+    size = np.sqrt((x * x).mean(-1, keepdims=True) + node.attributes["epsilon"])
+    result: FloatArray = x / size * graph.constants[node.attributes["weight"]]
+    return result
+
+
+def mix(node: FloatNode, graph: FloatGraph, x: FloatArray) -> FloatArray:
+    """Replace one axis by fixed weighted sums along it."""
+    axis, matrix = node.attributes["axis"], graph.constants[node.attributes["matrix"]]
+    return np.moveaxis(np.moveaxis(x, axis, -1) @ matrix.T, -1, axis)
+
+
+def tile(node: FloatNode, _graph: FloatGraph, x: FloatArray) -> FloatArray:
+    """Repeat whole axes after the first."""
+    return np.tile(x, (1, *node.attributes["repetitions"]))
+
+
 def argmax(node: FloatNode, _graph: FloatGraph, x: FloatArray) -> FloatArray:
     """Return the index of the largest element along one axis, the first among equals."""
     axis, keep = node.attributes["axis"], node.attributes["keep"]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ai_ops.importers import float_operators
+from ai_ops.importers import float_choices, float_operators
 from ai_ops.importers.float_graph import FloatArray, FloatGraph, FloatNode
 from ai_ops.importers.float_windows import convolve, window_view
 
@@ -44,6 +44,9 @@ FUNCTIONS: dict[str, Callable[[FloatArray, float], FloatArray]] = {
     "exp": lambda x, _: np.exp(x),
     "log": lambda x, _: np.log(x),
     "sqrt": lambda x, _: np.sqrt(x),
+    "sin": lambda x, _: np.sin(x),
+    "cos": lambda x, _: np.cos(x),
+    "rsqrt": lambda x, _: 1 / np.sqrt(x),
     "power": lambda x, p: x**p,
     "reciprocal": lambda x, _: 1 / x,
     "abs": lambda x, _: np.abs(x),
@@ -134,7 +137,16 @@ OPERATORS: dict[str, Run] = {
     "minimum": lambda _n, _g, a, b: np.minimum(a, b),
     "reduce": float_operators.reduce,
     "layer_norm": float_operators.layer_norm,
+    "rms_norm": float_operators.rms_norm,
+    "mix": float_operators.mix,
+    "tile": float_operators.tile,
     "argmax": float_operators.argmax,
+    "top_k": float_choices.top_k,
+    "suppress": float_choices.suppress,
+    "lookup": float_choices.lookup,
+    "compare": float_choices.compare,
+    "where": float_choices.where,
+    "real": lambda _n, _g, x: x,
     "unary": lambda n, _, x: FUNCTIONS[n.attributes["function"]](x, n.attributes["parameter"]),
     "pointwise": _pointwise,
     "softmax": _softmax,
@@ -162,7 +174,8 @@ def walk_float(
         yield name, values[name]
     for node in graph.nodes:
         arguments = [values[name] for name in node.inputs]
-        value = OPERATORS[node.operator](node, graph, *arguments)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # of masks
+            value = OPERATORS[node.operator](node, graph, *arguments)
         if node.clamp is not None:
             value = np.clip(value, *node.clamp)
         values[node.name] = np.asarray(value, np.float32)

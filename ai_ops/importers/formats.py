@@ -46,18 +46,24 @@ class Format:
 KEEPS_SCALE = frozenset(
     {
         *("max_pool", "average_pool", "reshape", "transpose", "clamp"),
-        *("slice", "take", "pad", "upsample"),
+        *("slice", "take", "pad", "upsample", "tile"),
     }
 )
+MOVES = KEEPS_SCALE - {"max_pool", "average_pool", "clamp"}
 # Values of these operators have one format with those inputs that nothing else reads.
 JOINS = frozenset({"concat", "maximum", "minimum"})
 SUMS = frozenset({"add", "subtract"})
-LINEAR = frozenset({"conv", "dense", "affine", "add", "subtract", "multiply", "conv_transpose"})
-INDICES = frozenset({"argmax"})
+LINEAR = frozenset(
+    {"conv", "dense", "affine", "add", "subtract", "multiply", "conv_transpose", "lookup", "where"}
+)
 INDEX_FORMAT = Format(dtype=DType.I32, levels=DType.I32.maximum, scale=Fraction(1))
+TRUTH_FORMAT = Format(dtype=DType.U8, levels=1, scale=Fraction(1))
 # Values of these operators are never negative when their inputs are not.
-PASSES_SIGN = KEEPS_SCALE | JOINS | {"add", "multiply", "global_average", "reduce"}
+PASSES_SIGN = KEEPS_SCALE | JOINS | {"add", "multiply", "global_average", "reduce", "top_k"}
 NEVER_NEGATIVE = frozenset({"sigmoid", "hardsigmoid", "softplus", "exp", "sqrt", "abs"})
+
+
+READS_WIDE = frozenset({"softmax", "layer_norm", "rms_norm"})
 
 
 def narrow(magnitude: float) -> Format:
@@ -107,8 +113,29 @@ def choose_formats(
         else (narrow_unsigned if unsigned[group] else narrow)(size)
         for group, size in largest.items()
     }
-    indices = {node.name for node in graph.nodes if node.operator in INDICES}
-    return {name: INDEX_FORMAT if name in indices else made[group] for name, group in root.items()}
+    return {name: made[group] for name, group in root.items()} | exact_integers(graph)
+
+
+def exact_integers(graph: FloatGraph) -> dict[str, Format]:
+    """Return the values that are integers, not quantized numbers: indices and truth values."""
+    found = {
+        name: TRUTH_FORMAT if dtype is DType.U8 else INDEX_FORMAT
+        for name, dtype in graph.integers.items()
+    }
+    for node in graph.nodes:
+        part = node.attributes.get("part")
+        if node.operator in {"argmax", "suppress"} or part == "indices":
+            found[node.name] = INDEX_FORMAT
+        elif node.operator == "compare":
+            found[node.name] = TRUTH_FORMAT
+        elif (
+            node.operator in MOVES or node.operator in {"maximum", "minimum", "concat"}
+        ) and node.inputs:
+            forms = {found.get(name) for name in node.inputs}
+            (form, *others) = forms
+            if form is not None and not others:
+                found[node.name] = form
+    return found
 
 
 def _never_negative(graph: FloatGraph) -> set[str]:
@@ -132,7 +159,8 @@ def _never_negative(graph: FloatGraph) -> set[str]:
 def keeps_format(node: FloatNode) -> bool:
     """Tell whether a node's result has its input's format."""
     extreme = node.operator == "reduce" and node.attributes["function"] in {"max", "min"}
-    return node.operator in KEEPS_SCALE or extreme
+    chosen = node.attributes.get("part") == "values"
+    return node.operator in KEEPS_SCALE or extreme or chosen
 
 
 def _groups(graph: FloatGraph) -> dict[str, str]:
@@ -184,6 +212,13 @@ def _wide_values(graph: FloatGraph, output_bits: int, residual_bits: int) -> set
             averages = node.attributes.get("function") in {"mean", "sum"}
             if node.operator in {"global_average", "softmax"} or averages:
                 found.add(node.name)
-            if node.operator in {"softmax", "layer_norm"}:
+            if node.operator in READS_WIDE:
                 found.update(node.inputs)
+    for node in graph.nodes:
+        if node.operator == "suppress":
+            found.update(node.inputs)
+        if node.operator == "mix" and {
+            reader.operator for reader in graph.consumers(node.name)
+        } == {"mix"}:
+            found.add(node.name)
     return found

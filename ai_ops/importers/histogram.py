@@ -33,6 +33,8 @@ class Histogram:
 
     def add(self, value: FloatArray) -> None:
         """Count the magnitudes of a value, which must be finite."""
+        if not value.size:
+            return
         self.minimum = min(self.minimum, float(value.min()))
         magnitude = np.abs(value).reshape(-1)
         largest = float(magnitude.max())

@@ -20,7 +20,8 @@ from ai_ops.importers.lower_arithmetic import (
     multiply,
     subtract,
 )
-from ai_ops.importers.lower_layers import affine, conv, conv_transpose, dense, matmul
+from ai_ops.importers.lower_choices import compare, lookup, real, suppress, top_k, where
+from ai_ops.importers.lower_layers import affine, conv, conv_transpose, dense, matmul, mix
 from ai_ops.importers.lower_movement import (
     concat,
     constant,
@@ -28,6 +29,7 @@ from ai_ops.importers.lower_movement import (
     reshape,
     slice_,
     take,
+    tile,
     transpose,
     upsample,
 )
@@ -63,7 +65,16 @@ LOWER: dict[str, Callable[[Lowering, FloatNode], None]] = {
     "reduce": reduce,
     "softmax": softmax,
     "layer_norm": layer_norm,
+    "rms_norm": layer_norm,
+    "mix": mix,
+    "tile": tile,
     "argmax": argmax,
+    "lookup": lookup,
+    "real": real,
+    "compare": compare,
+    "where": where,
+    "top_k": top_k,
+    "suppress": suppress,
 }
 
 

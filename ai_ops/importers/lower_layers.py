@@ -9,11 +9,15 @@ from numpy.typing import NDArray
 from ai_ops.importers.errors import ImportRefused
 from ai_ops.importers.float_graph import FloatNode
 from ai_ops.importers.lower_tables import table
-from ai_ops.importers.lowering import Lowering, Place, Shape
+from ai_ops.importers.lowering import IMAGE_AXES, Lowering, Place, Shape
 from ai_ops.importers.rounding import Moments, compensated
-from ai_ops.importers.scales import BIAS_LIMIT, LEVELS, multiplier_shift
+from ai_ops.importers.scales import BIAS_LIMIT, LEVELS, WIDE_LEVELS, multiplier_shift, scale_for
 
 Real = NDArray[np.float64]
+DEEPEST_WIDE = 250
+"""So many products of 8 bits and 16 bits fit the accumulator."""
+EXACT = 1e-4
+"""What a weighted sum's weight may lie beside its fraction, of a step."""
 
 
 def quantize_layer(
@@ -165,6 +169,51 @@ def matmul(lowering: Lowering, node: FloatNode) -> None:
         maximum=high,
     )
     lowering.put_plain(node, key)
+
+
+def mix(lowering: Lowering, node: FloatNode) -> None:
+    """Lower fixed weighted sums along an axis to MATMUL with the weights as its first factor."""
+    matrix = lowering.graph.constants[node.attributes["matrix"]].astype(np.float64)
+    steps, scale = _exact_steps(matrix)
+    # A product with 16-bit weights is 256 times as large as one with 8-bit weights.
+    x = lowering.factor(node.inputs[0], matrix.shape[1] * 256 ** (steps.itemsize - 1))
+    axis = IMAGE_AXES[node.attributes["axis"]] if x.image else node.attributes["axis"]
+    shape = [x.shape[i - 1] for i in ((2, 3, 1) if x.image else range(1, len(x.shape) + 1))]
+    key, last = x.key, axis == len(shape)
+    after = [*shape[: axis - 1], len(matrix), *shape[axis:]]
+    # What lies behind the axis is one long row: no transposition is needed.
+    inner = (*shape[: axis - 1], shape[axis - 1], math.prod(shape[axis:]))
+    if not last and inner != tuple(shape):
+        key = lowering.emit("RESHAPE", (key,), shape=(lowering.batch, *inner))
+    weight = lowering.weight(steps)
+    form = lowering.formats[node.name]
+    multiplier, shift = multiplier_shift(x.scale * scale / form.scale, node.source)
+    low, high = lowering.clamp(node)
+    key = lowering.emit(
+        "MATMUL",
+        (key, weight) if last else (weight, key),
+        transpose_b=int(last),
+        multipliers=(multiplier,),
+        shifts=(shift,),
+        dtype=form.dtype.code,
+        minimum=low,
+        maximum=high,
+    )
+    if not last and inner != tuple(shape):
+        key = lowering.emit("RESHAPE", (key,), shape=(lowering.batch, *after))
+    lowering.put(node, key)
+
+
+def _exact_steps(matrix: Real) -> tuple[NDArray[np.integer], Fraction]:
+    """Return a matrix as integers and their scale: 8 bits where a common denominator fits."""
+    largest = float(np.abs(matrix).max()) or 1.0
+    for denominator in range(1, int(LEVELS / largest) + 1):
+        steps = np.rint(matrix * denominator)
+        if np.abs(steps - matrix * denominator).max() < EXACT:
+            return steps.astype(np.int8), Fraction(1, denominator)
+    wide = matrix.shape[1] <= DEEPEST_WIDE
+    scale = scale_for(largest, WIDE_LEVELS if wide else LEVELS)
+    return np.rint(matrix / float(scale)).astype(np.int16 if wide else np.int8), scale
 
 
 def affine(lowering: Lowering, node: FloatNode) -> None:

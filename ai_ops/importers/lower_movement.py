@@ -50,7 +50,7 @@ def reshape(lowering: Lowering, node: FloatNode) -> None:
 def transpose(lowering: Lowering, node: FloatNode) -> None:
     """Lower a permutation of the axes after the first."""
     axes = (0, *node.attributes["axes"])
-    key = lowering.emit("TRANSPOSE", (lowering.plain(node.inputs[0]),), permutation=axes)
+    key = lowering.transpose(lowering.plain(node.inputs[0]), axes)
     lowering.put_plain(node, key)
 
 
@@ -93,6 +93,13 @@ def upsample(lowering: Lowering, node: FloatNode) -> None:
     lowering.put(node, lowering.emit("UPSAMPLE", (x.key,), scales=node.attributes["scales"]))
 
 
+def tile(lowering: Lowering, node: FloatNode) -> None:
+    """Lower the repetition of whole axes to TILE."""
+    x = lowering.places[node.inputs[0]]
+    counts = (1, *_stored(x.image, node.attributes["repetitions"]))
+    lowering.put(node, lowering.emit("TILE", (x.key,), repetitions=counts))
+
+
 def take(lowering: Lowering, node: FloatNode) -> None:
     """Lower the choice of constant positions along one axis to GATHER."""
     x = lowering.places[node.inputs[0]]
@@ -105,10 +112,7 @@ def take(lowering: Lowering, node: FloatNode) -> None:
 def constant(lowering: Lowering, node: FloatNode) -> None:
     """Store a tensor of the network as a weight, quantized like any value."""
     form = lowering.formats[node.name]
-    real = lowering.graph.constants[node.attributes["value"]].astype(np.float64)
-    if real.ndim == 4:
-        real = real.transpose(0, 2, 3, 1)
-    steps = np.clip(np.rint(real / float(form.scale)), form.least, form.levels)
     shape = lowering.shapes[node.name]
-    key = lowering.weight(steps.astype(form.dtype.numpy))
+    key = lowering.constant(node.name, form)
+    assert key is not None, "a constant is stored"
     lowering.places[node.name] = Place(key, shape, form, len(shape) == 3)

@@ -84,7 +84,7 @@ def softmax(lowering: Lowering, node: FloatNode) -> None:
     key = x.key
     order = [other for other in range(rank) if other != axis] + [axis]
     if axis != rank - 1:
-        key = lowering.emit("TRANSPOSE", (key,), permutation=tuple(order))
+        key = lowering.transpose(key, tuple(order))
     key = lowering.emit(
         "SOFTMAX",
         (key,),
@@ -94,18 +94,15 @@ def softmax(lowering: Lowering, node: FloatNode) -> None:
         dtype=form.dtype.code,
     )
     if axis != rank - 1:
-        key = lowering.emit("TRANSPOSE", (key,), permutation=tuple(np.argsort(order).tolist()))
+        key = lowering.transpose(key, tuple(np.argsort(order).tolist()))
     lowering.put(node, key)
 
 
 def layer_norm(lowering: Lowering, node: FloatNode) -> None:
-    """Lower a normalization over the last axis to LAYER_NORM."""
+    """Lower a normalization over the last axis to LAYER_NORM or RMS_NORM."""
     x, form = lowering.places[node.inputs[0]], lowering.formats[node.name]
     key = lowering.plain(node.inputs[0])
-    gamma, beta = (
-        lowering.graph.constants[node.attributes[name]].astype(np.float64)
-        for name in ("weight", "bias")
-    )
+    gamma = lowering.graph.constants[node.attributes["weight"]].astype(np.float64)
     one = 1 / float(form.scale)
     # The normalized element has 12 bits after the point; the rest of the shift is gamma's own.
     largest = max(float(np.abs(gamma).max()) * one, 1e-30)
@@ -117,11 +114,16 @@ def layer_norm(lowering: Lowering, node: FloatNode) -> None:
     shift = bits + NORM_FRACTION_BITS
     low, high = lowering.clamp(node)
     deviation = float(node.attributes["epsilon"]) / float(x.scale) ** 2 * 2.0**NORM_FRACTION_BITS
+    beta = {}
+    if node.operator == "layer_norm":
+        bias = lowering.graph.constants[node.attributes["bias"]].astype(np.float64)
+        integers = tuple(_integers(bias * one * 2.0**shift, 2**60 - 1))
+        beta["beta"] = integers if any(integers) else ()
     key = lowering.emit(
-        "LAYER_NORM",
+        "LAYER_NORM" if node.operator == "layer_norm" else "RMS_NORM",
         (key,),
         gamma=tuple(_integers(gamma * one * 2.0**bits, GAMMA_LIMIT - 1)),
-        beta=tuple(_integers(beta * one * 2.0**shift, 2**60 - 1)),
+        **beta,
         epsilon=min(2**60, round(deviation)),
         shift=shift,
         dtype=form.dtype.code,

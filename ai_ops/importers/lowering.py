@@ -12,7 +12,7 @@ from ai_ops.dtype import DType
 from ai_ops.graph import SYMBOLIC, Graph, Model, Node, Port, TensorType
 from ai_ops.importers.calibrate import Calibration
 from ai_ops.importers.errors import ImportRefused
-from ai_ops.importers.float_graph import FloatGraph, FloatNode
+from ai_ops.importers.float_graph import FloatArray, FloatGraph, FloatNode
 from ai_ops.importers.formats import Format, choose_formats, residual_streams
 from ai_ops.importers.scales import (
     BIAS_LIMIT,
@@ -102,6 +102,15 @@ class Place:
         return self.format.scale
 
 
+@dataclass(frozen=True, slots=True)
+class Emitted:
+    """A node whose operands are not numbered yet."""
+
+    results: tuple[str, ...]
+    inputs: tuple[str, ...]
+    make: Callable[[tuple[int, ...]], Node]
+
+
 class Lowering:
     """The integer graph under construction; node inputs are keys until `finish` numbers them."""
 
@@ -124,7 +133,9 @@ class Lowering:
         self.places: dict[str, Place] = {}
         self.requantized: dict[tuple[str, int], Place] = {}
         self.weights: list[tuple[str, NDArray[np.integer]]] = []
-        self.nodes: list[tuple[str, tuple[str, ...], Callable[[tuple[int, ...]], Node]]] = []
+        self.nodes: list[Emitted] = []
+        self.moved: dict[str, tuple[str, Shape]] = {}
+        self.groups: dict[str, tuple[str, ...]] = {}
         self.steps: list[Step] = []
 
     @property
@@ -134,9 +145,25 @@ class Lowering:
 
     def emit(self, operator: str, inputs: tuple[str, ...], **attributes: int | Shape) -> str:
         """Append a node; return the key of its result."""
-        key = f"node {len(self.nodes)}"
-        self.nodes.append((key, inputs, lambda ids: make_node(operator, ids, **attributes)))
-        return key
+        return self.emit_several(operator, inputs, 1, **attributes)[0]
+
+    def emit_several(
+        self, operator: str, inputs: tuple[str, ...], results: int, **attributes: int | Shape
+    ) -> tuple[str, ...]:
+        """Append a node; return the keys of its results."""
+        keys = tuple(f"node {len(self.nodes)}.{result}" for result in range(results))
+        self.nodes.append(Emitted(keys, inputs, lambda ids: make_node(operator, ids, **attributes)))
+        return keys
+
+    def transpose(self, key: str, permutation: Shape) -> str:
+        """Append a TRANSPOSE; what undoes or follows another one is joined with it."""
+        source, before = self.moved.get(key, (key, tuple(range(len(permutation)))))
+        joined = tuple(before[axis] for axis in permutation)
+        if joined == tuple(range(len(joined))):
+            return source
+        result = self.emit("TRANSPOSE", (source,), permutation=joined)
+        self.moved[result] = (source, joined)
+        return result
 
     def weight(self, array: NDArray[np.integer]) -> str:
         """Append a weight tensor; return its key."""
@@ -144,15 +171,34 @@ class Lowering:
         self.weights.append((key, array))
         return key
 
+    def stored(self, name: str) -> FloatArray | None:
+        """Return the array of a stored value; None when it is computed."""
+        maker = next((node for node in self.graph.nodes if node.name == name), None)
+        if maker is None or maker.operator != "constant":
+            return None
+        return self.graph.constants[maker.attributes["value"]]
+
+    def constant(self, name: str, form: Format) -> str | None:
+        """Store a constant in a given format; return its key, or None for what is computed."""
+        stored = self.stored(name)
+        if stored is None:
+            return None
+        real = stored.astype(np.float64)
+        if real.ndim == 4:
+            real = real.transpose(0, 2, 3, 1)
+        steps = np.clip(np.rint(real / float(form.scale)), form.least, form.levels)
+        return self.weight(steps.astype(form.dtype.numpy))
+
     def put(self, node: FloatNode, key: str, order: NDArray[np.intp] | None = None) -> None:
         """Record where a float value is; its step is the last node."""
         shape = self.shapes[node.name]
         place = Place(key, shape, self.formats[node.name], len(shape) == 3, order)
         self.places[node.name] = place
-        if order is None:
+        made = key.startswith("node ") and key.endswith(".0")
+        if order is None and made:
             self.steps.append(
                 Step(
-                    index=len(self.nodes) - 1,
+                    index=int(key[len("node ") : -len(".0")]),
                     value=node.name,
                     scale=place.scale,
                     channels_last=place.image,
@@ -234,14 +280,14 @@ class Lowering:
         channels, height, width = place.shape
         if channels == 1 or height * width == 1:
             return self.emit("RESHAPE", (place.key,), shape=(self.batch, *place.shape))
-        return self.emit("TRANSPOSE", (place.key,), permutation=(0, 3, 1, 2))
+        return self.transpose(place.key, (0, 3, 1, 2))
 
     def image(self, key: str, shape: Shape) -> str:
         """Return the key of an NCHW tensor turned into NHWC."""
         channels, height, width = shape
         if channels == 1 or height * width == 1:
             return self.emit("RESHAPE", (key,), shape=(self.batch, height, width, channels))
-        return self.emit("TRANSPOSE", (key,), permutation=(0, 2, 3, 1))
+        return self.transpose(key, (0, 2, 3, 1))
 
     def port(self, name: str, key_shape: Shape, form: Format) -> Port:
         """Declare an input or output."""
@@ -286,7 +332,8 @@ class Lowering:
             results.append(key)
         self._drop_unused(results)
         keys = [f"input {name}" for name in self.graph.inputs]
-        keys += [key for key, _ in self.weights] + [key for key, _, _ in self.nodes]
+        keys += [key for key, _ in self.weights]
+        keys += [key for node in self.nodes for key in node.results]
         number = {key: index for index, key in enumerate(keys)}
         graph = Graph(
             weights=tuple(
@@ -294,7 +341,7 @@ class Lowering:
                 for _, array in self.weights
             ),
             nodes=tuple(
-                make(tuple(number[key] for key in inputs_)) for _, inputs_, make in self.nodes
+                node.make(tuple(number[key] for key in node.inputs)) for node in self.nodes
             ),
             outputs=tuple(number[key] for key in results),
         )
@@ -311,10 +358,10 @@ class Lowering:
     def _drop_unused(self, results: list[str]) -> None:
         """Remove nodes and weights that no output depends on; a model may hold none."""
         needed = set(results)
-        for key, inputs, _ in reversed(self.nodes):
-            if key in needed:
-                needed.update(inputs)
-        kept = [index for index, node in enumerate(self.nodes) if node[0] in needed]
+        for node in reversed(self.nodes):
+            if needed.intersection(node.results):
+                needed.update(node.inputs)
+        kept = [index for index, node in enumerate(self.nodes) if needed.intersection(node.results)]
         place = {old: new for new, old in enumerate(kept)}
         self.nodes = [self.nodes[index] for index in kept]
         self.weights = [weight for weight in self.weights if weight[0] in needed]

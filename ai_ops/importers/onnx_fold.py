@@ -16,7 +16,8 @@ FOLDED = frozenset(
         *("Equal", "Less", "Greater", "Not", "And", "Or", "Where", "Min", "Max", "Clip"),
         *("Cast", "Identity", "Reshape", "Unsqueeze", "Squeeze", "Flatten", "Transpose"),
         *("Gather", "Concat", "Slice", "Split", "ReduceProd", "ReduceSum", "ReduceMax"),
-        *("Range", "Expand", "Tile", "ConstantOfShape", "Pad"),
+        *("Range", "Expand", "Tile", "ConstantOfShape", "Pad", "Trilu", "LessOrEqual"),
+        *("GreaterOrEqual", "Sin", "Cos", "Log", "Reciprocal", "CumSum", "ScatterND"),
     }
 )
 """Operators without loops, randomness or subgraphs; what enlarges is bounded before it runs."""
@@ -33,7 +34,10 @@ def fold(node: OnnxNode) -> list[tuple[str, FloatArray]] | None:
     reader = node.reader
     if node.operator == "Shape":
         stored = reader.constants.get(node.arguments[0])
-        shape = reader.fixed_shapes.get(node.arguments[0]) if stored is None else stored.shape
+        known = reader.fixed_shapes.get(node.arguments[0])
+        if known is not None and node.arguments[0] in reader.lifted:
+            known = known[1:]
+        shape = known if stored is None else stored.shape
         if shape is None:
             return None
         return [(node.name, np.array(shape[node.get("start", 0) : node.get("end")], np.int64))]

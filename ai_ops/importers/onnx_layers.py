@@ -6,6 +6,8 @@ import numpy as np
 
 from ai_ops.importers.float_graph import FloatNode
 from ai_ops.importers.float_operators import by_output
+from ai_ops.importers.norms import grouped_norm
+from ai_ops.importers.onnx_choices import maker
 from ai_ops.importers.onnx_nodes import OnnxNode
 
 Pads = tuple[int, int, int, int]
@@ -114,6 +116,35 @@ def layer_norm(node: OnnxNode) -> FloatNode:
         weight=node.arguments[1],
         bias=node.reader.put(node.name, np.zeros_like(weight) if bias is None else bias),
         epsilon=float(node.get("epsilon", 1e-5)),
+    )
+
+
+def rms_norm(node: OnnxNode) -> FloatNode:
+    """Read RMSNormalization over the last axis."""
+    rank = node.reader.rank(node, node.value())
+    if int(node.get("axis", -1)) % rank != rank - 1:
+        raise node.refuse("only a normalization over the last axis is read")
+    node.required(1, "scale")
+    return node.node("rms_norm", weight=node.arguments[1], epsilon=float(node.get("epsilon", 1e-5)))
+
+
+def group_norm(node: OnnxNode) -> list[FloatNode]:
+    """Read InstanceNormalization and GroupNormalization, channels' scales (opset 21)."""
+    shape = node.reader.shapes.get(node.value(), [])
+    if len(shape) < 3 or -1 in shape[1:]:
+        raise node.refuse("the shape of its input is not known; give the file its shapes")
+    groups = int(node.get("num_groups", shape[1]))
+    weight, bias = node.required(1, "scale"), node.required(2, "bias")
+    if weight.size != shape[1]:
+        weight, bias = (np.repeat(array, shape[1] // groups) for array in (weight, bias))
+    epsilon = float(node.get("epsilon", 1e-5))
+    return grouped_norm(
+        maker(node),
+        node.name,
+        node.value(),
+        (groups, shape),
+        (weight, bias, epsilon),
+        node.reader.put,
     )
 
 

@@ -7,9 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from ai_ops.dtype import DType
 from ai_ops.importers.errors import ImportRefused
 from ai_ops.importers.float_graph import FloatArray, FloatGraph, FloatNode
 from ai_ops.importers.float_run import OPERATORS
+
+# TensorProto's uint8, int8, uint16, int16, int32, int64, bool, uint32 and uint64.
+INTEGER_TYPES = frozenset({2, 3, 4, 5, 6, 7, 9, 12, 13})
 
 
 class OnnxNode:
@@ -103,7 +107,7 @@ class Reader:
     """The file's constants, shapes and inputs."""
 
     def __init__(self, model: Any, sample_shapes: Mapping[str, tuple[int, ...]] | None) -> None:
-        from onnx import numpy_helper, shape_inference
+        from onnx import TensorProto, numpy_helper, shape_inference
 
         self.constants: dict[str, FloatArray] = {}
         for tensor in model.graph.initializer:
@@ -117,6 +121,12 @@ class Reader:
         self.inputs = [
             entry.name for entry in model.graph.input if entry.name not in self.constants
         ]
+        kinds = {entry.name: entry.type.tensor_type.elem_type for entry in model.graph.input}
+        self.integers_of = {
+            name: DType.U8 if kinds[name] == TensorProto.BOOL else DType.I32
+            for name in self.inputs
+            if kinds[name] in INTEGER_TYPES
+        }
         self.outputs = [entry.name for entry in model.graph.output]
         self.nodes: dict[str, FloatNode] = {}
         self.integers: dict[str, list[int]] = {}
@@ -135,6 +145,11 @@ class Reader:
             default=1,
         )
         self.fixed_shapes: dict[str, list[int]] = {}
+        self.lifted: set[str] = set()
+        self.consumers: dict[str, set[str]] = {}
+        for proto in model.graph.node:
+            for name in proto.input:
+                self.consumers.setdefault(name, set()).add(proto.op_type)
         self.time_first: set[str] = set()
         self.directions: dict[str, int] = {}
         self.states: dict[str, list[str]] = {}

@@ -1,17 +1,25 @@
 """Read an ONNX file into a float graph."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ai_ops.importers import onnx_layers, onnx_recurrent, onnx_tensors
+from ai_ops.importers import (
+    onnx_arithmetic,
+    onnx_choices,
+    onnx_layers,
+    onnx_recurrent,
+    onnx_resize,
+    onnx_tensors,
+)
 from ai_ops.importers.errors import ExtraMissing, ImportRefused
 from ai_ops.importers.float_graph import FloatArray, FloatGraph, FloatNode
 from ai_ops.importers.onnx_fold import fold
+from ai_ops.importers.onnx_lift import leaves_samples, read_lifted, refuse_mixing, reshaped
 from ai_ops.importers.onnx_nodes import OnnxNode, Reader
 from ai_ops.importers.onnx_shapes import shape_integers
 from ai_ops.importers.replacements import unsupported
@@ -37,87 +45,11 @@ def _clip(node: OnnxNode) -> FloatNode:
     )
 
 
-def _affine(node: OnnxNode, value: str, scale: Any, shift: Any) -> FloatNode | None:
-    """Return an affine map of channels, or None when a constant varies along another axis."""
-    rank = node.reader.rank(node, value)
-    arrays = []
-    for array in (np.asarray(scale), np.asarray(shift)):
-        full = array.reshape((1,) * (rank - array.ndim) + array.shape)
-        if any(size != 1 for axis, size in enumerate(full.shape) if axis != 1):
-            return None
-        arrays.append(full.reshape(-1))
-    first, second = (node.reader.put(node.name, array) for array in arrays)
-    return node.node("affine", (value,), scale=first, shift=second, rank=rank)
-
-
-def _computed(node: OnnxNode, operator: str) -> list[FloatNode]:
-    """Read an operation on two tensors, of which one may be stored."""
-    made: list[FloatNode] = []
-    inputs = (node.operand(0, made), node.operand(1, made))
-    return [*made, node.node(operator, inputs)]
-
-
-def _bias(node: OnnxNode, value: str, bias: FloatArray) -> FloatNode | None:
-    """Return the dense layer `value` with a bias, when the constant is one along its last axis."""
-    maker = node.reader.nodes.get(value)
-    if maker is None or maker.operator != "dense" or maker.attributes["bias"] is not None:
-        return None
-    if bias.size != bias.shape[-1] or bias.size != len(
-        node.reader.constants[maker.attributes["weight"]]
-    ):
-        return None
-    attributes = {**maker.attributes, "bias": node.reader.put(node.name, bias.reshape(-1))}
-    return node.node("dense", maker.inputs, **attributes)
-
-
-def _add(sign: float) -> Callable[[OnnxNode], Read]:
-    def read(node: OnnxNode) -> Read:
-        first, second = node.constant(0), node.constant(1)
-        found = None
-        if second is not None:
-            found = _bias(node, node.value(0), sign * second) if second.ndim else None
-            found = found or _affine(node, node.value(0), 1.0, sign * second)
-        elif first is not None:
-            found = _bias(node, node.value(1), first) if first.ndim and sign > 0 else None
-            found = found or _affine(node, node.value(1), sign, first)
-        return found or _computed(node, "add" if sign > 0 else "subtract")
-
-    return read
-
-
-def _multiply(node: OnnxNode) -> Read:
-    for constant, value in ((1, 0), (0, 1)):
-        factor = node.constant(constant)
-        if factor is not None:
-            found = _affine(node, node.value(value), factor, 0.0)
-            return found or _computed(node, "multiply")
-    return node.node("multiply", (node.value(0), node.value(1)))
-
-
-def _divide(node: OnnxNode) -> Read:
-    first = node.constant(0)
-    if first is not None and first.size == 1:  # a number divided by a tensor
-        inner = replace(
-            node.node("unary", (node.value(1),), function="reciprocal", parameter=0.0),
-            name=f"{node.name}.reciprocal",
-        )
-        number = node.reader.put(node.name, first.reshape(-1))
-        shift = node.reader.put(node.name, np.zeros(1))
-        rank = node.reader.rank(node, node.value(1))
-        return [inner, node.node("affine", (inner.name,), scale=number, shift=shift, rank=rank)]
-    inverse = 1 / node.required(1, "divisor")
-    found = _affine(node, node.value(), inverse, 0.0)
-    if found is None:
-        node.reader.constants[f"{node.name}.inverse"] = inverse
-        node.arguments[1] = f"{node.name}.inverse"
-    return found or _computed(node, "multiply")
-
-
 def _extreme(operator: str) -> Callable[[OnnxNode], Read]:
     def read(node: OnnxNode) -> Read:
         if len(node.arguments) != 2:
             raise node.refuse("only two tensors are read; chain them")
-        return _computed(node, operator)
+        return onnx_arithmetic.computed(node, operator)
 
     return read
 
@@ -204,6 +136,9 @@ OPERATORS: dict[str, Callable[[OnnxNode], Read]] = {
     "MaxPool": onnx_layers.max_pool,
     "AveragePool": onnx_layers.average_pool,
     "GlobalAveragePool": lambda node: node.node("global_average", keep=True),
+    "GlobalMaxPool": lambda node: node.node(
+        "reduce", function="max", axes=(2, 3), keep=True, rank=4
+    ),
     "ReduceMean": onnx_tensors.reduce("mean"),
     "ReduceSum": onnx_tensors.reduce("sum"),
     "ReduceMax": onnx_tensors.reduce("max"),
@@ -211,14 +146,17 @@ OPERATORS: dict[str, Callable[[OnnxNode], Read]] = {
     "ArgMax": onnx_tensors.argmax,
     "ConvTranspose": onnx_layers.conv_transpose,
     "LayerNormalization": onnx_layers.layer_norm,
+    "RMSNormalization": onnx_layers.rms_norm,
+    "InstanceNormalization": onnx_layers.group_norm,
+    "GroupNormalization": onnx_layers.group_norm,
     "LSTM": onnx_recurrent.layer("lstm"),
     "GRU": onnx_recurrent.layer("gru"),
     "Max": _extreme("maximum"),
     "Min": _extreme("minimum"),
-    "Add": _add(1.0),
-    "Sub": _add(-1.0),
-    "Mul": _multiply,
-    "Div": _divide,
+    "Add": onnx_arithmetic.add(1.0),
+    "Sub": onnx_arithmetic.add(-1.0),
+    "Mul": onnx_arithmetic.multiply,
+    "Div": onnx_arithmetic.divide,
     "Flatten": onnx_tensors.flatten,
     "Reshape": onnx_tensors.reshape,
     "Squeeze": onnx_tensors.change_rank,
@@ -229,9 +167,22 @@ OPERATORS: dict[str, Callable[[OnnxNode], Read]] = {
     "Split": onnx_tensors.split,
     "Slice": onnx_tensors.slice_,
     "Gather": onnx_tensors.gather,
-    "Resize": onnx_tensors.resize,
-    "Upsample": onnx_tensors.resize,
-    "Expand": onnx_tensors.expand,
+    "Resize": onnx_resize.resize,
+    "Upsample": onnx_resize.resize,
+    "DepthToSpace": onnx_resize.depth_to_space,
+    "Expand": onnx_choices.expand,
+    "Tile": onnx_choices.expand,
+    "Equal": onnx_choices.relation("=="),
+    "Less": onnx_choices.relation("<"),
+    "LessOrEqual": onnx_choices.relation("<="),
+    "Greater": onnx_choices.relation(">"),
+    "GreaterOrEqual": onnx_choices.relation(">="),
+    "Not": lambda node: onnx_choices.compared_with_zero(node, "=="),
+    "And": lambda node: onnx_arithmetic.computed(node, "minimum"),
+    "Or": lambda node: onnx_arithmetic.computed(node, "maximum"),
+    "Where": onnx_choices.where,
+    "TopK": onnx_choices.top_k,
+    "NonMaxSuppression": onnx_choices.suppress,
     "Softmax": _softmax(logarithm=False),
     "LogSoftmax": _softmax(logarithm=True),
     "Sigmoid": _unary("sigmoid"),
@@ -251,21 +202,30 @@ OPERATORS: dict[str, Callable[[OnnxNode], Read]] = {
     "Pow": _power,
     "Reciprocal": _unary("reciprocal"),
     "Abs": _unary("abs"),
-    "Neg": lambda node: _affine(node, node.value(), -1.0, 0.0),
+    "Sin": _unary("sin"),
+    "Cos": _unary("cos"),
+    "Neg": lambda node: onnx_arithmetic.affine(node, node.value(), -1.0, 0.0),
     "QuantizeLinear": _quantize,
     "DequantizeLinear": _quantize,
     "Identity": lambda node: node.node("identity"),
-    "Cast": lambda node: node.node("identity"),
+    "Cast": onnx_choices.cast,
+    "CastLike": lambda node: node.node("identity"),
     "Dropout": lambda node: node.node("identity"),
 }
 
 
-def read_onnx(path: Path, sample_shapes: Mapping[str, tuple[int, ...]] | None = None) -> FloatGraph:
+def read_onnx(
+    path: Path,
+    sample_shapes: Mapping[str, tuple[int, ...]] | None = None,
+    outputs: Sequence[str] = (),
+) -> FloatGraph:
     """Read an ONNX file.
 
     Parameters
     ----------
     sample_shapes : shape of one sample of each input; fixes the sizes that the file leaves open
+    outputs : what is wanted of it; its own outputs when empty. Nodes that none of them depends on
+        are not read
 
     Raises
     ------
@@ -288,26 +248,12 @@ def read_onnx(path: Path, sample_shapes: Mapping[str, tuple[int, ...]] | None = 
             f"{path} holds {len(model.graph.node)} nodes; 1 to {MAXIMUM_NODES} are read"
         )
     reader = Reader(model, sample_shapes)
-    for proto in model.graph.node:
-        node = OnnxNode(reader, proto)
-        if proto.op_type == "Constant":
-            reader.constants[node.name] = _constant(node)
-        elif (folded := fold(node)) is not None:
-            reader.constants.update(folded)
-        elif (integers := shape_integers(node)) is not None:
-            reader.integers[node.name] = integers
-        elif (noted := _recurrent_layout(node)) is not None:
-            reader.learn([noted])
-            reader.nodes[noted.name] = noted
-        elif proto.op_type not in OPERATORS or proto.domain not in {"", "ai.onnx"}:
-            raise unsupported(node.source, proto.op_type)
-        elif (read := OPERATORS[proto.op_type](node)) is not None:
-            made = read if isinstance(read, list) else [read]
-            reader.learn(made)
-            reader.nodes.update({each.name: each for each in made})
+    wanted = list(outputs) or reader.outputs
+    for proto in needed(model.graph.node, wanted):
+        _read_node(OnnxNode(reader, proto))
     return FloatGraph(
         inputs=tuple(reader.inputs),
-        outputs=tuple(reader.outputs),
+        outputs=tuple(wanted),
         nodes=tuple(reader.nodes.values()),
         constants={
             name: np.asarray(array, np.float32)
@@ -315,7 +261,49 @@ def read_onnx(path: Path, sample_shapes: Mapping[str, tuple[int, ...]] | None = 
             if array.dtype.kind in "fiub"
         },
         notes=(REQUANTIZED,) if reader.requantizes else (),
+        integers=reader.integers_of,
     )
+
+
+def needed(protos: Sequence[Any], outputs: Sequence[str]) -> list[Any]:
+    """Return the nodes that the wanted values depend on; the others are not read."""
+    wanted, kept = set(outputs), []
+    for proto in reversed(protos):
+        if wanted.intersection(proto.output):
+            kept.append(proto)
+            wanted.update(proto.input)
+    return kept[::-1]
+
+
+RESHAPES = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze"})
+
+
+def _read_node(node: OnnxNode) -> None:
+    """Read one node into the reader's constants, integers or float nodes."""
+    reader, kind = node.reader, node.operator
+    if kind == "Constant":
+        reader.constants[node.name] = _constant(node)
+    elif (folded := fold(node)) is not None:
+        reader.constants.update(folded)
+    elif (integers := shape_integers(node)) is not None:
+        reader.integers[node.name] = integers
+    elif (noted := _recurrent_layout(node)) is not None:
+        _take(reader, [noted])
+    elif kind not in OPERATORS or node.proto.domain not in {"", "ai.onnx"}:
+        raise unsupported(node.source, kind)
+    elif kind in RESHAPES and (moved := reshaped(node)) is not None:
+        _take(reader, [moved])
+    elif leaves_samples(node):
+        refuse_mixing(node)
+        _take(reader, read_lifted(node, OPERATORS[kind]))
+    elif (read := OPERATORS[kind](node)) is not None:
+        _take(reader, read if isinstance(read, list) else [read])
+
+
+def _take(reader: Reader, made: list[FloatNode]) -> None:
+    """Keep new nodes, and learn the shapes of their results."""
+    reader.learn(made)
+    reader.nodes.update({each.name: each for each in made})
 
 
 def _constant(node: OnnxNode) -> FloatArray:

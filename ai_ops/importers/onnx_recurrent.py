@@ -102,6 +102,9 @@ def turn(node: OnnxNode) -> FloatNode | None:
     reader, x = node.reader, node.value()
     if list(node.get("perm", [])) != [1, 0, 2] or len(reader.fixed_shapes.get(x, [])) != 3:
         return None
+    recurrent = {"LSTM", "GRU"} & reader.consumers.get(node.name, set())
+    if x in reader.lifted or (x not in reader.time_first and not recurrent):
+        return None
     if x not in reader.time_first:
         reader.time_first.add(node.name)
     return node.node("identity")

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
-
 from ai_ops.importers.float_graph import FloatNode
+from ai_ops.importers.onnx_choices import lookup
 from ai_ops.importers.onnx_nodes import OnnxNode
 
 LARGEST = 2**31 - 1
@@ -135,7 +134,9 @@ def slice_(node: OnnxNode) -> FloatNode:
 
 
 def gather(node: OnnxNode) -> list[FloatNode]:
-    """Read Gather with constant indices along an axis."""
+    """Read Gather with constant indices along an axis, or computed rows of a stored table."""
+    if node.constant(0) is not None:
+        return [lookup(node)]
     shape, indices = _shape(node), node.required(1, "indices")
     axis = int(node.get("axis", 0)) % len(shape)
     if axis == 0 or indices.ndim > 1:
@@ -149,23 +150,6 @@ def gather(node: OnnxNode) -> list[FloatNode]:
     return [inner, node.node("reshape", (inner.name,), shape=rest)]
 
 
-def resize(node: OnnxNode) -> FloatNode:
-    """Read Resize and Upsample by whole factors with nearest pixels."""
-    shape = _shape(node)
-    scales = node.constant(2 if node.operator == "Resize" else 1)
-    sizes = node.constant(3) if node.operator == "Resize" else None
-    if sizes is not None and sizes.size:
-        factors = [float(size) / old for size, old in zip(sizes[1:], shape[1:], strict=True)]
-    elif scales is not None and scales.size:
-        factors = [float(scale) for scale in scales[1:]]
-    else:
-        raise node.refuse("its size is computed; give constant scales")
-    whole = len(shape) == 4 and factors[0] == 1 and all(f >= 1 and f % 1 == 0 for f in factors)
-    if node.get("mode", "nearest") != "nearest" or not whole:
-        raise node.refuse("only nearest enlargement of height and width by whole factors is read")
-    return node.node("upsample", scales=(int(factors[1]), int(factors[2])))
-
-
 def reduce(function: str) -> Callable[[OnnxNode], FloatNode]:
     """Read a reduction; a mean over an image is a global average."""
 
@@ -177,7 +161,7 @@ def reduce(function: str) -> Callable[[OnnxNode], FloatNode]:
             raise node.refuse("it mixes samples")
         if function == "mean" and rank == 4 and axes == [2, 3]:
             return node.node("global_average", keep=keep)
-        return node.node("reduce", function=function, axes=tuple(axes), keep=keep)
+        return node.node("reduce", function=function, axes=tuple(axes), keep=keep, rank=rank)
 
     return read
 
@@ -189,11 +173,3 @@ def argmax(node: OnnxNode) -> FloatNode:
     if axis == 0 or node.get("select_last_index", 0):
         raise node.refuse("only the first largest along an axis after the first is read")
     return node.node("argmax", axis=axis, keep=bool(node.get("keepdims", 1)))
-
-
-def expand(node: OnnxNode) -> FloatNode:
-    """Read Expand where it changes nothing."""
-    shape, wanted = _shape(node), node.required(1, "shape").reshape(-1)
-    if list(np.broadcast_shapes(tuple(shape[1:]), tuple(int(n) for n in wanted[1:]))) != shape[1:]:
-        raise node.refuse("it repeats computed values; leave the repetition to what reads them")
-    return node.node("identity")

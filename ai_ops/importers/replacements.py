@@ -11,16 +11,11 @@ REPLACEMENTS: tuple[tuple[tuple[str, ...], str], ...] = (
             " convolution over a fixed window"
         ),
     ),
-    (
-        ("groupnorm", "instancenorm", "rmsnorm"),
-        "use BatchNorm, or LayerNorm over the last axis, in place of the normalization",
-    ),
-    (("attention", "einsum"), "write it as MatMul, Softmax and MatMul, without a mask"),
-    (("embedding", "indexselect", "onehot"), "feed the embedded vectors as the input"),
-    (
-        ("upsample", "resize", "interpolate"),
-        "enlarge to nearest pixels by whole factors, or use a transposed convolution",
-    ),
+    (("einsum",), "write it as MatMul with Transpose or permute"),
+    (("attention",), "write it as MatMul, a mask, Softmax and MatMul"),
+    (("gatherelements", "gathernd", "gather", "scatter"), "end the network before it"),
+    (("onehot",), "feed the embedded vectors as the input, or use an Embedding"),
+    (("gridsample", "affinegrid"), "resize with nearest, linear or cubic interpolation"),
     (
         ("conv1d", "conv3d", "maxpool1d", "maxpool3d", "avgpool1d", "avgpool3d"),
         "use the two-dimensional layer, with height 1 where needed",
@@ -30,8 +25,8 @@ REPLACEMENTS: tuple[tuple[tuple[str, ...], str], ...] = (
         "use ReLU, LeakyReLU, ELU, Sigmoid, Tanh, GELU, SiLU or Hardswish",
     ),
     (
-        ("topk", "sort", "nonzero", "nms", "nonmaxsuppression"),
-        "end the network before it and choose from the scores in the contract",
+        ("sort", "nonzero", "unique"),
+        "use TopK or NonMaxSuppression, or end the network before it and choose in the contract",
     ),
     (("rand", "bernoulli", "multinomial", "normal"), "remove it: an inference has no randomness"),
     (("quantize", "dequantize"), "import the float network; the importer quantizes it itself"),

@@ -1,6 +1,7 @@
 """Rewrite a float graph into the few forms that `lower` knows, without changing what it computes.
 
-1. identities leave, a trailing softmax leaves (with a note: the order of scores is unchanged);
+1. identities leave, a trailing softmax leaves (with a note: the order of scores is unchanged),
+   masks get bounds (`masks`), spelled out normalizations become one operator (`norms`);
 2. neighbouring affine maps become one, and fold into the convolution or dense layer before them;
 3. a clamp (ReLU, ReLU6, clip) fuses into the operator before it when nothing else reads that;
 4. operations on single numbers join into one table (`pointwise`).
@@ -13,6 +14,9 @@ from dataclasses import replace
 import numpy as np
 
 from ai_ops.importers.float_graph import FloatArray, FloatGraph, FloatNode, renamed
+from ai_ops.importers.integers import separate_integers
+from ai_ops.importers.masks import bound_masks
+from ai_ops.importers.norms import find_norms
 from ai_ops.importers.pointwise import join_pointwise
 
 # Operators whose result is computed in wide integers and clamped once, so a clamp costs nothing.
@@ -26,6 +30,10 @@ def simplify(graph: FloatGraph) -> FloatGraph:
     """Apply all passes."""
     for rewrite in (
         drop_identities,
+        separate_integers,
+        bound_masks,
+        find_norms,
+        join_reshapes,
         drop_trailing_softmax,
         fold_pads,
         shrink_affine,
@@ -34,7 +42,31 @@ def simplify(graph: FloatGraph) -> FloatGraph:
         join_pointwise,
     ):
         graph = drop_unused(rewrite(graph))
-    return graph
+    return complete_choices(graph)
+
+
+def complete_choices(graph: FloatGraph) -> FloatGraph:
+    """Make both parts of a choice outputs where only one is read: no result may be left unread."""
+    parts = {
+        (node.attributes["group"], node.attributes["part"])
+        for node in graph.nodes
+        if node.operator == "top_k"
+    }
+    nodes, outputs, notes = list(graph.nodes), list(graph.outputs), list(graph.notes)
+    labels = list(graph.labels or graph.outputs)
+    for node in graph.nodes if parts else ():
+        if node.operator != "top_k":
+            continue
+        group = node.attributes["group"]
+        (other,) = {"values", "indices"} - {node.attributes["part"]}
+        if (group, other) in parts:
+            continue
+        name = f"{node.name}.{other}"
+        nodes.append(replace(node, name=name, attributes={**node.attributes, "part": other}))
+        outputs.append(name)
+        labels.append(name)
+        notes.append(f"{node.source}: its {other} are an output too, which nothing else reads")
+    return graph.with_nodes(nodes, outputs=tuple(outputs), labels=tuple(labels), notes=tuple(notes))
 
 
 def drop_identities(graph: FloatGraph) -> FloatGraph:
@@ -54,6 +86,19 @@ def _remove(graph: FloatGraph, unwanted: Callable[[FloatNode], bool]) -> FloatGr
             kept.append(node)
     outputs = tuple(names.get(name, name) for name in graph.outputs)
     return graph.with_nodes(kept, outputs=outputs)
+
+
+def join_reshapes(graph: FloatGraph) -> FloatGraph:
+    """Let a reshape of a reshape read what the first one reads."""
+    makers: dict[str, FloatNode] = {}
+    for node in graph.nodes:
+        before = makers.get(node.inputs[0]) if node.operator == "reshape" else None
+        joins = before is not None and before.operator == "reshape"
+        if joins and before is not None and 0 not in node.attributes["shape"]:
+            makers[node.name] = replace(node, inputs=before.inputs)
+        else:
+            makers[node.name] = node
+    return graph.with_nodes(makers.values())
 
 
 def drop_trailing_softmax(graph: FloatGraph) -> FloatGraph:

@@ -1,15 +1,21 @@
 """A `torch.export` program as calls with named, plain arguments."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from ai_ops.dtype import DType
 from ai_ops.importers.archive import Archive
 from ai_ops.importers.errors import ImportRefused
 from ai_ops.importers.float_graph import FloatArray, FloatNode
 
 PREFIX = "torch.ops.aten."
+FLOAT = 7
+BOOL = 12
+"""Element types in the numbering of torch.export's files."""
+INTEGERS = frozenset({1, 2, 3, 4, 5, BOOL})
 
 
 class Call:
@@ -17,17 +23,22 @@ class Call:
 
     def __init__(self, reader: "Reader", node: Mapping[str, Any]) -> None:
         self.reader = reader
-        self.target: str = node["target"].removeprefix(PREFIX)
+        self.target: str = node["target"].removeprefix(PREFIX).removeprefix("torch.ops.")
         self.arguments = {entry["name"]: _plain(entry["arg"]) for entry in node["inputs"]}
         first = node["outputs"][0] if node["outputs"] else {}
-        names = _plain(first)
+        names = _plain(first) if first else None
         self.names: list[str] = (
             names
             if isinstance(names, list)
-            else [str(_plain(output)) for output in node["outputs"]]
+            else [str(_plain(output)) for output in node["outputs"] if output]
         )
         self.name: str = self.names[0] if self.names else str(names)
         self.source = f"{self.target} ({self.name})"
+        self.dtype: int = reader.dtypes.get(self.name, 0)
+        given = [_tensors(entry["arg"]) for entry in node["inputs"]]
+        self.tensors: list[str] = [name for names in given for name in names]
+        self.named: set[str] = {name for entry in node["inputs"] for name in _names(entry["arg"])}
+        self.results: list[str] = [name for name in self.names if name in reader.shapes]
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return an argument, or ATen's default when the program leaves it out."""
@@ -107,10 +118,8 @@ class Reader:
     def __init__(self, archive: Archive) -> None:
         graph = archive.program["graph"]
         self.constants: dict[str, FloatArray] = {}
-        self.shapes = {
-            name: [size.get("as_int", -1) for size in meta["sizes"]]
-            for name, meta in graph["tensor_values"].items()
-        }
+        values = graph["tensor_values"]
+        self.dtypes = {name: int(meta.get("dtype", FLOAT)) for name, meta in values.items()}
         self.inputs: list[str] = []
         self.zeros: set[str] = set()
         self.states: dict[str, list[str]] = {}
@@ -124,7 +133,23 @@ class Reader:
             else:
                 raise ImportRefused(f"the program takes an input of the kind {kind}")
         self.outputs = [_plain(entry) for entry in graph["outputs"]]
-        self.batch = self.shapes[self.inputs[0]][0] if self.inputs else -1
+        first = values[self.inputs[0]]["sizes"][:1] if self.inputs else []
+        symbol = _symbol(first[0]) if first else None
+        self.symbolic = symbol is not None
+        sizes = {
+            name: [_size(size, symbol) for size in meta["sizes"]] for name, meta in values.items()
+        }
+        self.shapes = {name: [size for size, _ in pairs] for name, pairs in sizes.items()}
+        self.sample_axes = {
+            name: [axis for axis, (_, samples) in enumerate(pairs) if samples]
+            for name, pairs in sizes.items()
+        }
+        self.batch = self.shapes[self.inputs[0]][0] if first else -1
+        self.integers = {
+            name: DType.U8 if self.dtypes[name] == BOOL else DType.I32
+            for name in self.inputs
+            if self.dtypes.get(name) in INTEGERS
+        }
         self.calls = [Call(self, node) for node in graph["nodes"]]
 
     def put(self, hint: str, value: FloatArray) -> str:
@@ -141,6 +166,54 @@ class Reader:
         return tuple(shape[1:])
 
 
+def _tensors(argument: Any) -> list[str]:
+    """Return the names of the tensors in a tagged argument."""
+    if not isinstance(argument, dict):
+        return []
+    (tag, body), *_ = argument.items()
+    if tag == "as_tensor":
+        return [body["name"]]
+    if tag in {"as_tensors", "as_optional_tensors"}:
+        return [name for entry in body for name in _tensors(_tagged(entry))]
+    return _tensors(body) if tag == "as_optional_tensor" else []
+
+
+def _names(argument: Any) -> list[str]:
+    """Return every name in a tagged argument: of tensors, and of sizes that are computed."""
+    if isinstance(argument, list):
+        return [name for entry in argument for name in _names(entry)]
+    if not isinstance(argument, dict):
+        return []
+    found = [argument[key] for key in ("name", "as_name") if isinstance(argument.get(key), str)]
+    return found + [name for entry in argument.values() for name in _names(entry)]
+
+
+def _tagged(entry: Any) -> Any:
+    return {"as_tensor": entry} if "name" in entry else entry
+
+
+SYMBOL = re.compile(r"Symbol\('(\w+)'[^()]*\)")
+PRODUCT = re.compile(r"Mul\(Integer\((\d+)\), Symbol\('(\w+)'[^()]*\)\)")
+
+
+def _symbol(size: Mapping[str, Any]) -> str | None:
+    """Return the name of a size that is left open; None when it is a number."""
+    found = SYMBOL.fullmatch(size["as_expr"]["expr_str"]) if "as_expr" in size else None
+    return None if found is None else found[1]
+
+
+def _size(size: Mapping[str, Any], symbol: str | None) -> tuple[int, bool]:
+    """Return a size for one sample, and whether it grows with the samples; -1 when unknown."""
+    if "as_int" in size:
+        return int(size["as_int"]), False
+    text = size["as_expr"]["expr_str"] if "as_expr" in size else ""
+    if (alone := SYMBOL.fullmatch(text)) and alone[1] == symbol:
+        return 1, True
+    if (several := PRODUCT.fullmatch(text)) and several[2] == symbol:
+        return int(several[1]), True
+    return -1, False
+
+
 def _plain(argument: Any) -> Any:
     """Turn a tagged argument of the JSON into a Python value (tensors into their names)."""
     if not isinstance(argument, dict):
@@ -150,6 +223,8 @@ def _plain(argument: Any) -> Any:
     (tag, body), *_ = argument.items()
     if tag == "as_none":
         return None
+    if tag == "as_float":  # infinities are written out as words
+        return float(body)
     if tag in {"as_tensors", "as_optional_tensors", "as_sym_ints"}:
         return [_plain(entry) for entry in body]
     return _plain(body) if isinstance(body, dict) else body

@@ -1,137 +1,31 @@
 """Read a `torch.export` program (`.pt2`) into a float graph. PyTorch itself is not needed."""
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ai_ops.importers import torch_recurrent, torch_tensors
+from ai_ops.importers import (
+    torch_choices,
+    torch_layers,
+    torch_norms,
+    torch_recurrent,
+    torch_resize,
+    torch_tensors,
+)
 from ai_ops.importers.archive import Archive
 from ai_ops.importers.float_graph import FloatGraph, FloatNode
 from ai_ops.importers.replacements import unsupported
+from ai_ops.importers.torch_attention import attention
 from ai_ops.importers.torch_calls import Call, Reader
+from ai_ops.importers.torch_choices import stored
+from ai_ops.importers.torch_fold import fold
+from ai_ops.importers.torch_lift import leaves_samples, read_lifted
+from ai_ops.importers.torch_writes import needed, refuse_shared_writes
 
 Read = FloatNode | list[FloatNode]
-
-
-def _conv(call: Call) -> FloatNode:
-    weight = call.required("weight")
-    if call.get("transposed", False) or weight.ndim != 4:
-        raise call.refuse("only two-dimensional convolutions are read, not transposed ones")
-    padding = call.get("padding", [0, 0])
-    dilations = call.pair("dilation", (1, 1))
-    if padding == "same":
-        spans = [(size - 1) * d for size, d in zip(weight.shape[2:], dilations, strict=True)]
-        pads = (spans[0] // 2, spans[1] // 2, (spans[0] + 1) // 2, (spans[1] + 1) // 2)
-    else:
-        top, left = (0, 0) if padding == "valid" else call.pair("padding", (0, 0))
-        pads = (top, left, top, left)
-    return call.node(
-        "conv",
-        (call.value("input"),),
-        weight=call.get("weight"),
-        bias=call.get("bias"),
-        strides=call.pair("stride", (1, 1)),
-        dilations=dilations,
-        pads=pads,
-        groups=int(call.get("groups", 1)),
-    )
-
-
-def _linear(call: Call) -> FloatNode:
-    call.required("weight")
-    return call.node(
-        "dense", (call.value("input"),), weight=call.get("weight"), bias=call.get("bias")
-    )
-
-
-def _addmm(call: Call) -> FloatNode:
-    weight = call.reader.put(call.name, call.required("mat2").T)
-    return call.node("dense", (call.value("mat1"),), weight=weight, bias=call.get("self"))
-
-
-def _matmul(call: Call) -> FloatNode:
-    name = "mat2" if "mat2" in call.arguments else "other"
-    if call.constant(name) is None:
-        return call.node("matmul", (call.value(), call.value(name)))
-    weight = call.reader.put(call.name, call.required(name).T)
-    return call.node("dense", (call.value(),), weight=weight, bias=None)
-
-
-def _batch_norm(call: Call) -> FloatNode:
-    mean, variance = call.required("running_mean"), call.required("running_var")
-    scale = 1 / np.sqrt(variance.astype(np.float64) + call.get("eps", 1e-5))
-    if call.get("weight") is not None:
-        scale = scale * call.required("weight")
-    shift = -mean * scale
-    if call.get("bias") is not None:
-        shift = shift + call.required("bias")
-    put = call.reader.put
-    return call.node(
-        "affine",
-        (call.value("input"),),
-        scale=put(call.name, scale),
-        shift=put(call.name, shift),
-        rank=len(call.reader.shapes[call.value("input")]),
-    )
-
-
-def _clamp(low: float | None, high: float | None) -> Callable[[Call], FloatNode]:
-    def read(call: Call) -> FloatNode:
-        bounds = [
-            next((call.get(n) for n in names if call.get(n) is not None), default)
-            for names, default in ((("min", "min_val"), low), (("max", "max_val"), high))
-        ]
-        return call.node(
-            "clamp",
-            low=-math.inf if bounds[0] is None else float(bounds[0]),
-            high=math.inf if bounds[1] is None else float(bounds[1]),
-        )
-
-    return read
-
-
-def _max_pool(call: Call) -> FloatNode:
-    kernel = call.pair("kernel_size", (1, 1))
-    if call.pair("dilation", (1, 1)) != (1, 1):
-        raise call.refuse("a dilated pool is not read")
-    top, left = call.pair("padding", (0, 0))
-    return call.node(
-        "max_pool",
-        kernel=kernel,
-        strides=call.pair("stride", kernel),
-        pads=(top, left, top, left),
-        ceil_mode=bool(call.get("ceil_mode", False)),
-    )
-
-
-def _average_pool(call: Call) -> FloatNode:
-    kernel = call.pair("kernel_size", (1, 1))
-    if call.get("ceil_mode", False) or call.get("divisor_override") is not None:
-        raise call.refuse("average pools are read without ceil_mode and divisor_override")
-    top, left = call.pair("padding", (0, 0))
-    return call.node(
-        "average_pool",
-        kernel=kernel,
-        strides=call.pair("stride", kernel),
-        pads=(top, left, top, left),
-        count_pads=bool(call.get("count_include_pad", True)),
-    )
-
-
-def _adaptive_average(call: Call) -> FloatNode:
-    rows, columns = call.pair("output_size", (1, 1))
-    height, width = call.reader.shapes[call.value()][2:]
-    if (rows, columns) == (1, 1):
-        return call.node("global_average", keep=True)
-    if height % rows or width % columns:
-        raise call.refuse(f"{height} x {width} does not divide evenly into {rows} x {columns}")
-    kernel = (height // rows, width // columns)
-    return call.node(
-        "average_pool", kernel=kernel, strides=kernel, pads=(0, 0, 0, 0), count_pads=True
-    )
 
 
 def _arithmetic(sign: float) -> Callable[[Call], Read]:
@@ -152,6 +46,14 @@ def _arithmetic(sign: float) -> Callable[[Call], Read]:
     return read
 
 
+def _reversed(call: Call) -> Read:
+    """Read rsub: the second less the first."""
+    if call.get("alpha", 1) != 1:
+        raise call.refuse("its alpha is not 1; multiply the first tensor before")
+    call.arguments["self"], call.arguments["other"] = call.get("other"), call.get("self")
+    return _arithmetic(-1.0)(call)
+
+
 def _multiply(call: Call) -> Read:
     for constant, value in (("other", "self"), ("self", "other")):
         factor = call.constant(constant)
@@ -162,7 +64,17 @@ def _multiply(call: Call) -> Read:
 
 
 def _divide(call: Call) -> Read:
-    if isinstance(call.get("other"), str) and call.constant("other") is not None:
+    if call.get("rounding_mode") is not None:
+        raise call.refuse("a rounded quotient is not read")
+    if call.constant("other") is None:
+        inner = replace(
+            call.node("unary", (call.value("other"),), function="reciprocal", parameter=0.0),
+            name=f"{call.name}.reciprocal",
+        )
+        made: list[FloatNode] = []
+        first = call.operand("self", made)
+        return [inner, *made, call.node("multiply", (first, inner.name))]
+    if isinstance(call.get("other"), str):
         inverse = f"{call.name}.inverse"
         call.reader.constants[inverse] = 1 / call.required("other")
         call.arguments["other"] = inverse
@@ -215,12 +127,20 @@ def _permute(call: Call) -> FloatNode:
     return call.node("transpose", axes=tuple(axes[1:]))
 
 
-def _concat(call: Call) -> FloatNode:
-    values = tuple(call.get("tensors"))
+def _concat(call: Call) -> list[FloatNode]:
     axis = int(call.get("dim", 0)) % len(call.reader.shapes[call.name])
-    if axis == 0 or any(value in call.reader.constants for value in values):
-        raise call.refuse("it joins samples or constants; only computed tensors along axis >= 1")
-    return call.node("concat", values, axis=axis)
+    if axis == 0:
+        raise call.refuse("it joins samples; only tensors along axis >= 1")
+    made: list[FloatNode] = []
+    values = []
+    for index, value in enumerate(call.get("tensors")):
+        array = call.reader.constants.get(value)
+        if array is None:
+            values.append(value)
+            continue
+        made.append(stored(call, array, f"{call.name}.part{index}"))
+        values.append(made[-1].name)
+    return [*made, call.node("concat", tuple(values), axis=axis)]
 
 
 def _softmax(logarithm: bool) -> Callable[[Call], FloatNode]:
@@ -243,37 +163,76 @@ def _identity(call: Call) -> FloatNode:
     return call.node("identity", (call.value(name),))
 
 
+COMPARISONS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 TARGETS: dict[str, Callable[[Call], Read]] = {
-    "conv2d.default": _conv,
-    "conv2d.padding": _conv,
-    "convolution.default": _conv,
-    "linear.default": _linear,
-    "addmm.default": _addmm,
-    "mm.default": _matmul,
-    "matmul.default": _matmul,
-    "batch_norm.default": _batch_norm,
-    "_native_batch_norm_legit_no_training.default": _batch_norm,
-    "relu.default": _clamp(0.0, None),
-    "relu_.default": _clamp(0.0, None),
-    "relu6.default": _clamp(0.0, 6.0),
-    "hardtanh.default": _clamp(-1.0, 1.0),
-    "hardtanh_.default": _clamp(-1.0, 1.0),
-    "clamp.default": _clamp(None, None),
-    "clamp_min.default": _clamp(None, None),
-    "max_pool2d.default": _max_pool,
-    "max_pool2d_with_indices.default": _max_pool,
-    "avg_pool2d.default": _average_pool,
-    "adaptive_avg_pool2d.default": _adaptive_average,
+    "conv2d.default": torch_layers.conv,
+    "conv2d.padding": torch_layers.conv,
+    "convolution.default": torch_layers.conv,
+    "linear.default": torch_layers.linear,
+    "addmm.default": torch_layers.addmm,
+    "mm.default": torch_layers.matmul,
+    "matmul.default": torch_layers.matmul,
+    "batch_norm.default": torch_layers.batch_norm,
+    "_native_batch_norm_legit_no_training.default": torch_layers.batch_norm,
+    "relu.default": torch_layers.clamp(0.0, None),
+    "relu6.default": torch_layers.clamp(0.0, 6.0),
+    "hardtanh.default": torch_layers.clamp(-1.0, 1.0),
+    "clamp.default": torch_layers.clamp(None, None),
+    "clamp_min.default": torch_layers.clamp(None, None),
+    "max_pool2d.default": torch_layers.max_pool,
+    "max_pool2d_with_indices.default": torch_layers.max_pool,
+    "avg_pool2d.default": torch_layers.average_pool,
+    "adaptive_avg_pool2d.default": torch_resize.adaptive_average,
     "mean.dim": torch_tensors.reduce("mean"),
     "sum.dim_IntList": torch_tensors.reduce("sum"),
     "amax.default": torch_tensors.reduce("max"),
     "amin.default": torch_tensors.reduce("min"),
     "argmax.default": torch_tensors.argmax,
     "conv_transpose2d.input": torch_tensors.conv_transpose,
-    "layer_norm.default": torch_tensors.layer_norm,
-    "scaled_dot_product_attention.default": torch_tensors.attention,
-    "upsample_nearest2d.vec": torch_tensors.upsample,
-    "upsample_nearest2d.default": torch_tensors.upsample,
+    "layer_norm.default": torch_norms.layer_norm,
+    "native_layer_norm.default": torch_norms.layer_norm,
+    "rms_norm.default": torch_norms.rms_norm,
+    "group_norm.default": torch_norms.group_norm,
+    "instance_norm.default": torch_norms.group_norm,
+    "scaled_dot_product_attention.default": attention,
+    **{
+        f"{name}.{form}": read
+        for form in ("default", "vec")
+        for name, read in {
+            "upsample_nearest1d": torch_resize.nearest("asymmetric", "floor"),
+            "upsample_nearest2d": torch_resize.nearest("asymmetric", "floor"),
+            "_upsample_nearest_exact2d": torch_resize.nearest("half_pixel", "round_prefer_ceil"),
+            "upsample_linear1d": torch_resize.interpolated("linear"),
+            "upsample_bilinear2d": torch_resize.interpolated("linear"),
+            "upsample_bicubic2d": torch_resize.interpolated("cubic"),
+        }.items()
+    },
+    "embedding.default": torch_choices.embedding,
+    **{
+        f"{name}.{form}": torch_choices.relation(symbol)
+        for form in ("Scalar", "Tensor")
+        for name, symbol in COMPARISONS.items()
+    },
+    "logical_not.default": torch_choices.negation,
+    "bitwise_not.default": torch_choices.negation,
+    "logical_and.default": lambda call: _computed(call, "minimum"),
+    "logical_or.default": lambda call: _computed(call, "maximum"),
+    "to.dtype": torch_choices.conversion,
+    "_to_copy.default": torch_choices.conversion,
+    "type_as.default": torch_choices.conversion,
+    "where.self": torch_choices.where,
+    "where.ScalarOther": torch_choices.where,
+    "where.ScalarSelf": torch_choices.where,
+    "masked_fill.Scalar": torch_choices.masked_fill,
+    "masked_fill.Tensor": torch_choices.masked_fill,
+    "topk.default": torch_choices.top_k,
+    "torchvision.nms.default": torch_choices.suppress,
+    "expand.default": torch_choices.expand,
+    "repeat.default": torch_choices.expand,
+    "index.Tensor": torch_choices.take,
+    "index_select.default": torch_choices.take,
+    "stack.default": torch_choices.stack,
+    "roll.default": torch_choices.roll,
     "slice.Tensor": torch_tensors.slice_,
     "select.int": torch_tensors.select,
     "unbind.int": torch_tensors.unbind,
@@ -285,16 +244,21 @@ TARGETS: dict[str, Callable[[Call], Read]] = {
     "lstm_cell.default": torch_recurrent.cell("lstm"),
     "gru_cell.default": torch_recurrent.cell("gru"),
     "zeros.default": torch_recurrent.zeros,
-    "bmm.default": _matmul,
+    "bmm.default": torch_layers.matmul,
     "maximum.default": lambda call: _computed(call, "maximum"),
     "minimum.default": lambda call: _computed(call, "minimum"),
     "add.Tensor": _arithmetic(1.0),
-    "add_.Tensor": _arithmetic(1.0),
     "sub.Tensor": _arithmetic(-1.0),
+    "rsub.Scalar": _reversed,
+    "rsub.Tensor": _reversed,
+    "div.Tensor_mode": _divide,
     "mul.Tensor": _multiply,
     "div.Tensor": _divide,
     "flatten.using_ints": _reshape,
+    "unflatten.int": _reshape,
     "view.default": _reshape,
+    "_unsafe_view.default": _reshape,
+    "squeeze.default": _reshape,
     "reshape.default": _reshape,
     "squeeze.dim": _reshape,
     "squeeze.dims": _reshape,
@@ -312,9 +276,7 @@ TARGETS: dict[str, Callable[[Call], Read]] = {
     "tanh.default": _unary("tanh"),
     "gelu.default": _gelu,
     "silu.default": _unary("silu"),
-    "silu_.default": _unary("silu"),
     "hardswish.default": _unary("hardswish"),
-    "hardswish_.default": _unary("hardswish"),
     "hardsigmoid.default": _unary("hardsigmoid"),
     "leaky_relu.default": _unary("leaky_relu", "negative_slope", 0.01),
     "elu.default": _unary("elu", "alpha", 1.0),
@@ -324,6 +286,12 @@ TARGETS: dict[str, Callable[[Call], Read]] = {
     "exp.default": _unary("exp"),
     "log.default": _unary("log"),
     "sqrt.default": _unary("sqrt"),
+    "rsqrt.default": _unary("rsqrt"),
+    "sin.default": _unary("sin"),
+    "cos.default": _unary("cos"),
+    "pixel_shuffle.default": torch_resize.pixel_shuffle,
+    "adaptive_max_pool2d.default": torch_layers.adaptive_max_pool,
+    "square.default": lambda call: call.node("unary", function="power", parameter=2.0),
     "abs.default": _unary("abs"),
     "reciprocal.default": _unary("reciprocal"),
     "pow.Tensor_Scalar": _unary("power", "exponent"),
@@ -336,12 +304,35 @@ TARGETS: dict[str, Callable[[Call], Read]] = {
 }
 # What a program computes about shapes and indices; the tensors' stored shapes already say it.
 SKIPPED = frozenset(
-    {"sym_size.int", "_assert_scalar.default", "sym_constrain_range_for_size.default"}
+    {
+        *("sym_size.int", "_assert_scalar.default", "sym_constrain_range_for_size.default"),
+        *("_assert_tensor_metadata.default", "_guards_fn"),
+    }
 )
 
 
-def read_torch(path: Path) -> FloatGraph:
+def _read(call: Call) -> list[FloatNode]:
+    """Read one call, wherever its samples are."""
+    refuse_shared_writes(call)
+    target = call.target
+    if target not in TARGETS:  # what is computed in place
+        name, _, form = target.partition(".")
+        target = f"{name.removesuffix('_')}.{form}"
+    if target not in TARGETS:
+        raise unsupported(call.source, call.target.partition(".")[0])
+    if leaves_samples(call):
+        return read_lifted(call, TARGETS[target])
+    made = TARGETS[target](call)
+    return made if isinstance(made, list) else [made]
+
+
+def read_torch(path: Path, outputs: Sequence[str] = ()) -> FloatGraph:
     """Read a `.pt2` file.
+
+    Parameters
+    ----------
+    outputs : what is wanted of it; its own outputs when empty. Calls that none of them depends on
+        are not read
 
     Raises
     ------
@@ -352,20 +343,21 @@ def read_torch(path: Path) -> FloatGraph:
         if call.get("training", False) or call.get("train", False):
             raise call.refuse("the network was exported in training mode; call model.eval() first")
     nodes: list[FloatNode] = []
-    for call in reader.calls:
-        target = call.target
-        if target in SKIPPED or target.startswith("_operator."):
+    for call in needed(reader, outputs):
+        if call.target in SKIPPED or call.target.startswith("_operator."):
             continue
-        if target not in TARGETS:
-            raise unsupported(call.source, target.partition(".")[0])
-        made = TARGETS[target](call)
-        nodes.extend(made if isinstance(made, list) else [made])
+        constant = fold(call)
+        if constant is not None:
+            reader.constants[call.name] = constant
+        if constant is None or call.target == "zeros.default":
+            nodes += _read(call)
     # The program calls its outputs after the last operation, which tells a reader nothing.
-    count = len(reader.outputs)
+    count = len(outputs or reader.outputs)
     return FloatGraph(
         inputs=tuple(reader.inputs),
-        outputs=tuple(reader.outputs),
+        outputs=tuple(outputs or reader.outputs),
         labels=("output",) if count == 1 else tuple(f"output{i}" for i in range(count)),
         nodes=tuple(nodes),
         constants=reader.constants,
+        integers=reader.integers,
     )

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
-
-import numpy as np
 
 from ai_ops.importers.float_graph import FloatNode
 from ai_ops.importers.float_operators import by_output
@@ -90,15 +87,6 @@ def split(call: Call) -> list[FloatNode]:
     return parts
 
 
-def upsample(call: Call) -> FloatNode:
-    """Read upsample_nearest2d by whole factors."""
-    shape, result = _shape(call, "input"), call.reader.shapes[call.name]
-    factors = [new / old for new, old in zip(result[2:], shape[2:], strict=True)]
-    if len(factors) != 2 or any(factor < 1 or factor % 1 for factor in factors):
-        raise call.refuse("only enlargement of height and width by whole factors is read")
-    return call.node("upsample", (call.value("input"),), scales=(int(factors[0]), int(factors[1])))
-
-
 def pad(call: Call) -> FloatNode:
     """Read padding with a constant; the pairs start at the last axis."""
     rank = len(call.reader.shapes[call.value()])
@@ -124,7 +112,7 @@ def reduce(function: str) -> Callable[[Call], FloatNode]:
             raise call.refuse("it mixes samples; name the axes after the first")
         if function == "mean" and rank == 4 and axes == [2, 3]:
             return call.node("global_average", keep=keep)
-        return call.node("reduce", function=function, axes=tuple(axes), keep=keep)
+        return call.node("reduce", function=function, axes=tuple(axes), keep=keep, rank=rank)
 
     return read
 
@@ -136,23 +124,6 @@ def argmax(call: Call) -> FloatNode:
         raise call.refuse("it mixes samples; name an axis after the first")
     axis = _axis(call, shape, "compares")
     return call.node("argmax", axis=axis, keep=bool(call.get("keepdim", False)))
-
-
-def layer_norm(call: Call) -> FloatNode:
-    """Read layer_norm over the last axis."""
-    shape = list(call.get("normalized_shape"))
-    if len(shape) != 1:
-        raise call.refuse("only a normalization over the last axis is read")
-    put = call.reader.put
-    weight = np.ones(shape[0]) if call.get("weight") is None else call.required("weight")
-    bias = np.zeros(shape[0]) if call.get("bias") is None else call.required("bias")
-    return call.node(
-        "layer_norm",
-        (call.value("input"),),
-        weight=put(call.name, weight),
-        bias=put(call.name, bias),
-        epsilon=float(call.get("eps", 1e-5)),
-    )
 
 
 def conv_transpose(call: Call) -> FloatNode:
@@ -170,30 +141,3 @@ def conv_transpose(call: Call) -> FloatNode:
         output_padding=call.pair("output_padding", (0, 0)),
         groups=groups,
     )
-
-
-def attention(call: Call) -> list[FloatNode]:
-    """Read scaled_dot_product_attention without a mask as the products it stands for."""
-    if call.get("attn_mask") is not None or call.get("is_causal", False):
-        raise call.refuse("a mask is not read here; use a fixed length, every position seen")
-    query, key, value = (call.value(name) for name in ("query", "key", "value"))
-    shape = call.reader.shapes[query]
-    rank = len(shape)
-    scale = call.get("scale") or 1 / math.sqrt(shape[-1])
-    axes = (*range(1, rank - 2), rank - 1, rank - 2)
-
-    def step(name: str, operator: str, *inputs: str, **attributes: object) -> FloatNode:
-        return replace(call.node(operator, inputs, **attributes), name=f"{call.name}.{name}")
-
-    turned = step("turned", "transpose", key, axes=axes)
-    scores = step("scores", "matmul", query, turned.name)
-    scaled = step(
-        "scaled",
-        "affine",
-        scores.name,
-        scale=call.reader.put(call.name, np.array([scale])),
-        shift=call.reader.put(call.name, np.zeros(1)),
-        rank=rank,
-    )
-    shares = step("shares", "softmax", scaled.name, axis=rank - 1, logarithm=False)
-    return [turned, scores, scaled, shares, call.node("matmul", (shares.name, value))]

@@ -18,7 +18,9 @@ def column(number: int) -> set[str]:
 
 
 def test_pytorch_operations() -> None:
-    assert column(2) == {target.partition(".")[0] for target in torch_reader.TARGETS}
+    assert column(2) == {
+        target.removeprefix("torchvision.").partition(".")[0] for target in torch_reader.TARGETS
+    }
 
 
 def test_onnx_operations() -> None:
