@@ -89,6 +89,13 @@ def layer_norm(node: FloatNode, graph: FloatGraph, x: FloatArray) -> FloatArray:
     return result
 
 
+def concat(node: FloatNode, _graph: FloatGraph, *parts: FloatArray) -> FloatArray:
+    """Join tensors along an axis; a stored one is the same for every sample."""
+    samples = max(len(part) for part in parts)
+    whole = [np.broadcast_to(part, (samples, *part.shape[1:])) for part in parts]
+    return np.concatenate(whole, node.attributes["axis"])
+
+
 def rms_norm(node: FloatNode, graph: FloatGraph, x: FloatArray) -> FloatArray:
     """Divide the last axis by its root mean square and scale it."""
     size = np.sqrt((x * x).mean(-1, keepdims=True) + node.attributes["epsilon"])

@@ -122,7 +122,7 @@ OPERATORS: dict[str, Run] = {
     "global_average": _global_average,
     "add": lambda _n, _g, a, b: a + b,
     "multiply": lambda _n, _g, a, b: a * b,
-    "concat": lambda n, _g, *xs: np.concatenate(xs, axis=n.attributes["axis"]),
+    "concat": float_operators.concat,
     "reshape": _reshape,
     "transpose": _transpose,
     "pad": float_operators.pad,

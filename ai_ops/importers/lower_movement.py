@@ -14,11 +14,34 @@ def concat(lowering: Lowering, node: FloatNode) -> None:
     """Lower a concatenation; what has another format is rescaled first."""
     form = lowering.formats[node.name]
     places = [lowering.places[name] for name in node.inputs]
-    keys = tuple(lowering.reformat(place, form) for place in places)
+    keys = tuple(
+        _for_every_sample(lowering, node, index) or lowering.reformat(place, form)
+        for index, place in enumerate(places)
+    )
     axis = node.attributes["axis"]
     axis = IMAGE_AXES[axis] if places[0].image else axis
     key = lowering.emit("CONCAT", keys, axis=axis)
     lowering.put(node, key)
+
+
+def _for_every_sample(lowering: Lowering, node: FloatNode, index: int) -> str | None:
+    """Store a part of a join that is a constant; with several samples each gets a copy of it."""
+    form = lowering.formats[node.name]
+    key = lowering.constant(node.inputs[index], form)
+    computed = next((name for name in node.inputs if lowering.stored(name) is None), None)
+    if key is None or lowering.batch != SYMBOLIC or computed is None:
+        return key
+    # A choice that always takes the constant, beside one element of each sample.
+    rank = len(lowering.shapes[computed])
+    first = lowering.emit(
+        "SLICE",
+        (lowering.reformat(lowering.places[computed], form),),
+        starts=(0,) * (rank + 1),
+        sizes=(-1, *(1,) * rank),
+        strides=(1,) * (rank + 1),
+    )
+    never = lowering.weight(np.zeros((1,) * (rank + 1), np.int8))
+    return lowering.emit("WHERE", (never, first, key))
 
 
 def reshape(lowering: Lowering, node: FloatNode) -> None:

@@ -233,3 +233,26 @@ def test_what_is_written_in_place_is_computed_or_refused(tmp_path: Path) -> None
     assert np.allclose(run_outputs(graph, {"x": x})[graph.outputs[0]], want)
     with pytest.raises(ImportRefused, match="in place"):
         read_network(_program(Computed(), (x,), tmp_path / "computed.pt2"))
+
+
+def test_a_stored_token_is_joined_to_every_sample(tmp_path: Path) -> None:
+    torch: Any = pytest.importorskip("torch", reason="the extra `import` is not installed")
+
+    class Token(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(SEED)
+            self.token = torch.nn.Parameter(torch.randn(1, 1, 4))
+
+        def forward(self, x: Any) -> Any:
+            return torch.cat([self.token.expand(x.shape[0], -1, -1), torch.relu(x)], 1)
+
+    x = samples((3, 4), 10)
+    path = _program(Token(), (x,), tmp_path / "token.pt2")
+    single = import_network(path, {"x": x}, Options(name="m"))
+    several = import_network(path, {"x": x}, Options(name="m", maximum_batch=4))
+    assert single.report.outputs[0].cosine_minimum >= 0.999
+    loaded = [load(m.data, m.facts, select_backend("reference")) for m in (single, several)]
+    data = np.random.default_rng(SEED).integers(-127, 128, (3, 12), np.int8)
+    apart = b"".join(loaded[0].run(row.tobytes(), 1).output for row in data)
+    assert loaded[1].run(data.tobytes(), 3).output == apart
