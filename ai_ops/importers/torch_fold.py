@@ -6,7 +6,7 @@ Sizes that follow the batch are those of one sample; a tensor's stored shape say
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -131,6 +131,9 @@ FOLDED: dict[str, Fold] = {
     "transpose": _permute,
     "t": _one(np.transpose),
     "cat": _concat,
+    "stack": lambda call: np.stack(
+        [call.reader.constants[name] for name in call.get("tensors")], int(call.get("dim", 0))
+    ),
     "index": _index,
     "embedding": lambda call: call.required("weight")[call.required("indices").astype(np.int64)],
     "tril": lambda call: np.tril(call.required("self"), int(call.get("diagonal", 0))),
@@ -176,14 +179,20 @@ OF_SHAPES = frozenset({"full_like", "zeros_like", "ones_like", "new_zeros", "new
 WHOLE_NUMBERS = frozenset({"bitwise_and", "bitwise_or", "bitwise_not"})
 
 
-def fold(call: Call) -> FloatArray | None:
+def fold(call: Call) -> dict[str, FloatArray] | None:
     """Return what a call computes from constants alone, float32; None when it reads a value.
+
+    Returns
+    -------
+    arrays by the names of the call's results
 
     Raises
     ------
     ImportRefused : more than `MAXIMUM_ELEMENTS` numbers
     """
     name = call.target.partition(".")[0]
+    if name == "meshgrid":
+        return _meshgrid(call)
     writes = name.endswith("_") and not name.startswith("_") and bool(call.tensors)
     name = name.removesuffix("_") if writes else name
     known = name in OF_SHAPES or all(value in call.reader.constants for value in call.tensors)
@@ -200,5 +209,17 @@ def fold(call: Call) -> FloatArray | None:
     if writes:  # views of one constant share its memory here too
         written = call.required("self")
         written[...] = result
-        return written
-    return result
+        return {call.name: written}
+    return {call.name: result}
+
+
+def _meshgrid(call: Call) -> dict[str, FloatArray] | None:
+    """Return the coordinates of a grid, one array for each axis."""
+    rows = [call.reader.constants.get(name) for name in call.tensors]
+    if any(row is None for row in rows):
+        return None
+    if np.prod([row.size for row in rows if row is not None]) > MAXIMUM_ELEMENTS:
+        raise call.refuse(f"it computes constants of more than {MAXIMUM_ELEMENTS:,} numbers")
+    order: Literal["ij", "xy"] = "xy" if call.get("indexing", "ij") == "xy" else "ij"
+    grids = np.meshgrid(*(np.asarray(row, np.float32) for row in rows), indexing=order)
+    return dict(zip(call.names, grids, strict=True))

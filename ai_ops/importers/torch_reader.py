@@ -346,10 +346,10 @@ def read_torch(path: Path, outputs: Sequence[str] = ()) -> FloatGraph:
     for call in needed(reader, outputs):
         if call.target in SKIPPED or call.target.startswith("_operator."):
             continue
-        constant = fold(call)
-        if constant is not None:
-            reader.constants[call.name] = constant
-        if constant is None or call.target == "zeros.default":
+        constants = fold(call)
+        if constants is not None:
+            reader.constants.update(constants)
+        if constants is None or call.target == "zeros.default":
             nodes += _read(call)
     # The program calls its outputs after the last operation, which tells a reader nothing.
     count = len(outputs or reader.outputs)
