@@ -8,6 +8,7 @@ segment is filled up with zeros to whole groups, so what is read behind it does 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -23,12 +24,27 @@ BAND_BYTES = 2**15
 BYTE, SHORT, LONG = DType.I8.numpy, DType.I16.numpy, DType.I32.numpy
 UNSIGNED = np.dtype(np.uint8)
 VNNI = 512
+# The constants of a filter take a hundred bytes while they are prepared.
+FEW_ELEMENTS = 8
+MOST_PADDED = 6
 
 
 def takes_tiles(site: Site, weight: int = 1) -> bool:
-    """Tell whether this processor has tiles for a product of `inputs[0]` and fixed weights."""
-    x, w = site.inputs[0].type.dtype, site.inputs[weight].type.dtype
-    return bool(site.tile_bits) and weight in site.weights and w is DType.I8 and x.itemsize < 4
+    """Tell whether this processor has tiles for a product of `inputs[0]` and fixed weights.
+
+    Filters of few elements, and panels that would be padding mostly, keep the plain loops: both
+    would take many times the memory of the weights (`ai_ops.memory`).
+    """
+    x, w = site.inputs[0].type.dtype, site.inputs[weight].type
+    if not site.tile_bits or weight not in site.weights or w.dtype is not DType.I8:
+        return False
+    filters, elements = w.shape[0], prod(w.shape[1:])
+    run = w.shape[-1]
+    if len(w.shape) == 4 and dilations_of(site.node)[1] == 1:
+        run *= w.shape[2]
+    padded = -(-filters // PANEL) * PANEL * (elements // run) * -(-run // 4) * 4
+    few = elements < FEW_ELEMENTS or padded > MOST_PADDED * filters * elements
+    return x.itemsize < 4 and not few
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
