@@ -16,7 +16,7 @@ from tests.importers.survey import networks, outcome, ready  # noqa: E402
 
 GUIDE = (Path(__file__).resolve().parents[2] / "docs" / "guides" / "models.md").read_text()
 ROWS = dict(re.findall(r"^\| ([^|]+) \| ([\d.]+ \([\d.]+\) \| [^|]+) \|$", GUIDE, re.MULTILINE))
-QUICK = {"Vision Transformer": "pt2", "Swin": "pt2", "YOLO head": "onnx"}
+QUICK = {"Swin": "pt2"}
 
 
 def test_the_guide_s_table_is_complete() -> None:
