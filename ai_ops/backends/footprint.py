@@ -24,6 +24,8 @@ ENTRY_BYTES = 36
 HEAD_FACTOR = 12
 STEP_BYTES = 600
 """What decoding makes of a byte of manifest and graph, and of a node beside its bytes (measured)."""
+TABLE = 64
+"""Integers in a tuple from which on it is a table, not the arguments of a loop."""
 DESCRIPTIONS = ("ai_ops.graph", "ai_ops.backends.base")
 """Modules whose objects are a graph's, not a backend's."""
 
@@ -56,8 +58,8 @@ def footprint(value: object) -> int:
             # With its elements, or without those of a view, which are its owner's.
             total += sys.getsizeof(item)
             waiting.append(item.base)
-        elif isinstance(item, tuple) and item and isinstance(item[0], int):
-            # A table: walking its entries would take longer than packing it.
+        elif isinstance(item, tuple) and len(item) >= TABLE and isinstance(item[0], int):
+            # Walking a table's entries would take longer than packing it.
             total += ENTRY_BYTES * len(item)
         else:
             children = _children(item)

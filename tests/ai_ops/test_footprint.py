@@ -13,6 +13,7 @@ import pytest
 
 from ai_ops.backends import select_backend
 from ai_ops.backends.footprint import footprint
+from ai_ops.dtype import DType
 from ai_ops.executor import load
 from ai_ops.graph import Model
 from ai_ops.model import decode_model, encode_model, head_of
@@ -29,6 +30,14 @@ HELD: dict[str, Callable[[], Model]] = {
     "1,000 tiny operators": lambda: with_weights(chain(1_000)),
     "a large product": lambda: model_of(
         ("GEMM", "large", (x(1, 512), w(512, 512)), {"bias": (), **RESCALED, "shifts": (50,)})
+    ),
+    "a dynamic product": lambda: model_of(
+        (
+            "GEMM_DYNAMIC",
+            "large",
+            (x(1, 512), x(1, 1, dtype=DType.I32, low=1, high=32_767), w(512, 512)),
+            {"bias": (), **RESCALED, "shifts": (36,)},
+        )
     ),
     "a product of depth 1": lambda: model_of(
         ("GEMM", "thin", (x(1, 1), w(2**16, 1)), {"bias": (), **RESCALED})
