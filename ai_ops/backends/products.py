@@ -19,7 +19,7 @@ from ai_ops.backends.site import (
     owned,
     result_lane,
 )
-from ai_ops.backends.tiles import make_tiled_conv2d, make_tiled_gemm, takes_tiles
+from ai_ops.backends.tiles import fits_band, make_tiled_conv2d, make_tiled_gemm, takes_tiles
 from ai_ops.dtype import Array, DType
 from ai_ops.graph import Node
 from ai_ops.ops.conv2d import dilations_of
@@ -72,7 +72,7 @@ def make_conv2d(site: Site) -> Kernel:
     groups = site.node.integer("groups")
     if groups == filters == channels:
         return make_depthwise(site)
-    if groups == 1 and takes_tiles(site):
+    if groups == 1 and takes_tiles(site) and fits_band(site):
         return make_tiled_conv2d(site)
     wide = groups == 1 and height * width * depth <= WIDE_DEPTH and filters >= WIDE_FILTERS
     loop = site.loops["conv2d_wide" if wide else "conv2d_deep"]

@@ -27,6 +27,9 @@ VNNI = 512
 # The constants of a filter take a hundred bytes while they are prepared.
 FEW_ELEMENTS = 8
 MOST_PADDED = 6
+# A band may take so many bytes for each byte of an image, and so many on top: one of windows that
+# are mostly gaps would take gigabytes for four weights.
+MOST_BAND, SMALL_BAND = 8, 2**18
 
 
 def takes_tiles(site: Site, weight: int = 1) -> bool:
@@ -45,6 +48,19 @@ def takes_tiles(site: Site, weight: int = 1) -> bool:
     padded = -(-filters // PANEL) * PANEL * (elements // run) * -(-run // 4) * 4
     few = elements < FEW_ELEMENTS or padded > MOST_PADDED * filters * elements
     return x.itemsize < 4 and not few
+
+
+def fits_band(site: Site) -> bool:
+    """Tell whether the rows that a row of results reads are no more than the image explains."""
+    height, width = site.inputs[1].type.shape[1:3]
+    rows, columns = dilations_of(site.node)
+    reach = (height - 1) * rows + 1
+    step = site.node.integers("strides")[1]
+    band_width = (site.outputs[0].type.shape[2] - 1) * step + (width - 1) * columns + 1
+    image = site.inputs[0].type
+    band = reach * band_width * image.shape[3] * left_of(site).kept.itemsize
+    size = image.size(1) // abs(image.shape[0])
+    return band <= SMALL_BAND + MOST_BAND * size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

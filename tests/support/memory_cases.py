@@ -135,7 +135,9 @@ def windows(scale: int) -> Iterator[Case]:
     gaps: Fields = convolution(
         padding=(32_767,) * 4, strides=(65_535,) * 2, dilations=(32_767,) * 2
     )
-    yield "CONV2D", "mostly gaps", (x(1, 1, 1, 1), w(1, 2, 2, 1)), gaps
+    # One filter is a convolution of each channel, several are not.
+    for filters in (1, 16):
+        yield "CONV2D", f"mostly gaps {filters}", (x(1, 1, 1, 1), w(filters, 3, 3, 1)), gaps
     many = scale // 8
     pair = (x(1, 1, 1, 2 * many), w(many, 1, 1, 2))
     yield "CONV2D", "many groups", pair, convolution(groups=many)
