@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 
+from ai_ops.dtype import DType
 from ai_ops.graph import SYMBOLIC, TensorType
 
 Polynomial = tuple[int, int, int]
@@ -18,10 +19,10 @@ Polynomial = tuple[int, int, int]
 COST_CLASSES: tuple[str, ...] = (
     "steps",  # halves of an operator run: dispatch, one digest; operands and inputs to handle
     "rows",  # inner loops begun: a row reduced or scaled, a window, a run of a patch
-    "mac_gemm",  # multiply-accumulates of dense products
-    "mac_conv",  # multiply-accumulates of other convolutions
+    "mac_gemm",  # multiply-accumulates of 8 or 16 bits with a weight of 8, dense
+    "mac_conv",  # the same of convolutions in one group
     "mac_grouped",  # multiply-accumulates of depthwise convolutions
-    "mac_attention",  # multiply-accumulates of two activations: scores and weighted values
+    "mac_general",  # all others: of two activations, of groups, of wider operands
     "weight_bytes",  # weight bytes streamed once per call
     "element_copy",  # elements moved (gathered patches, transposed, concatenated, reshaped)
     "element_cheap",  # elements compared, clamped, looked up, rescaled in long runs
@@ -30,7 +31,7 @@ COST_CLASSES: tuple[str, ...] = (
     "comparison",  # comparisons of a sort or of pairs of boxes
     "digest_bytes",  # bytes hashed into step digests
 )
-MAC_CLASSES = ("mac_gemm", "mac_conv", "mac_grouped", "mac_attention")
+MAC_CLASSES = ("mac_gemm", "mac_conv", "mac_grouped", "mac_general")
 
 Work = Mapping[str, Polynomial]
 
@@ -101,6 +102,29 @@ def plus(a: Polynomial, b: Polynomial) -> Polynomial:
     """Add two counts."""
     (a0, a1, a2), (b0, b1, b2) = a, b
     return a0 + b0, a1 + b1, a2 + b2
+
+
+def narrow(x: TensorType, w: TensorType) -> bool:
+    """Say whether processors multiply the operands' numbers in groups, by one instruction."""
+    return x.dtype.itemsize <= 2 and w.dtype is DType.I8
+
+
+def dense_macs(result: TensorType, x: TensorType, w: TensorType) -> Work:
+    """Count the multiply-accumulates of rows of x with rows of w."""
+    macs = elements(result, w.shape[1])
+    return {"mac_gemm": macs} if narrow(x, w) else wide_macs(macs, x, w)
+
+
+def wide_macs(macs: Polynomial, x: TensorType, w: TensorType) -> Work:
+    """Count multiply-accumulates that are no groups of bytes: those of 32-bit operands twice."""
+    return {"mac_general": times(macs, 2 if 4 in (x.dtype.itemsize, w.dtype.itemsize) else 1)}
+
+
+def of_activations(work: Work) -> Work:
+    """Count a product whose right operand is no weight: it is packed anew in every call."""
+    moved = {"mac_gemm": "mac_general", "mac_conv": "mac_general"}
+    counts = {moved.get(name, name): count for name, count in work.items()}
+    return counts | {"rows": times(work["rows"], 2)}
 
 
 def constant(count: int) -> Polynomial:

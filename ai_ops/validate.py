@@ -29,6 +29,8 @@ WORK_CLASSES = (
 # Handling counts in half steps: two for a node and one for every 8 operands that it picks up, one
 # for cutting an input out, and one for checking a range narrower than its dtype.
 STEPS_PER_PORT = 1
+# Where products take what is a weight almost always.
+RIGHT_OPERANDS = {"GEMM": 1, "GEMM_DYNAMIC": 2, "CONV2D": 1}
 OPERANDS_PER_STEP = 8
 
 
@@ -194,6 +196,7 @@ def _infer_nodes(
             raise InvalidModel(ModelFault.SYMBOLIC, "a weight has a symbolic dimension")
         low, high = weight.dtype.minimum, weight.dtype.maximum
         values.append(Value(type=weight, minimum=low, maximum=high))
+    weights = range(len(manifest.inputs), len(values))
     for value in values:
         _check_limits(value.type, units, limits)
     # The first input is part of what every call costs.
@@ -212,11 +215,20 @@ def _infer_nodes(
         hashed = [cost.elements(out.type, out.type.dtype.itemsize) for out in outputs]
         for out in outputs:
             _check_limits(out.type, units, limits)
-        works.append(operator.work(node, inputs, outputs))
-        works.append({"steps": cost.constant(2 + len(node.inputs) // OPERANDS_PER_STEP)})
+        work = operator.work(node, inputs, outputs)
+        at = RIGHT_OPERANDS.get(node.operator)
+        if at is not None and node.inputs[at] not in weights:
+            work = cost.of_activations(work)
+        works.append(work)
+        works.append({"steps": cost.constant(_handled(node, outputs))})
         works.extend({"digest_bytes": count} for count in hashed)
         values.extend(outputs)
     return tuple(values), works, (*first_ids, len(values))
+
+
+def _handled(node: Node, outputs: tuple[Value, ...]) -> int:
+    """Count what a node costs whatever its size, in half steps."""
+    return 2 + len(node.inputs) // OPERANDS_PER_STEP + len(outputs) - 1
 
 
 def _inputs_of(node: Node, index: int, values: list[Value]) -> tuple[Value, ...]:

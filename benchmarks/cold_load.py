@@ -1,8 +1,9 @@
 """Time against gas of a call whose model is not in the cache: `python -m benchmarks.cold_load`.
 
 A model is read from state, its chunks hashed, decoded, validated and made ready by a backend, then
-run once. The caller pays for the weights' bytes and for the call. `--backend` names another
-backend than the fastest; the reference path of the prices is described in docs/gas.md.
+run once. The caller pays for the load (bytes of weights, bytes of manifest and graph, operators and
+weights) and for the call. `--backend` names another backend than the fastest; the reference path
+of the prices is described in docs/gas.md.
 """
 
 from __future__ import annotations
@@ -107,7 +108,7 @@ def measure(model: Model, backend: Backend) -> tuple[float, float, int, int]:
     known, data = registry_of(state), input_of(model)
     terms = facts.terms(known, address)
     assert isinstance(terms, facts.Terms)
-    price = gas.price(terms, 1, terms.weight_bytes, CONFIG.prices, data=False)
+    price = gas.price(terms, 1, terms.load_q16, CONFIG.prices, data=False)
     validate(head_of(model), len(encode_model(model)), CONFIG.limits)
     ready, runs = [], []
     for _ in range(REPEATS):

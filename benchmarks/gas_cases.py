@@ -59,6 +59,14 @@ def products() -> Iterator[Case]:
     ):  # fmt: skip
         name = f"{rows}x{depth}x{units}"
         yield "GEMM", name, (x(rows, depth), w(units, depth)), {"bias": (), **per_channel(units)}
+    for name, left, right in (
+        ("i32", x(128, 384, dtype=I32, low=-8_000, high=8_000), w(384, 384)),
+        ("i16 and i16", x(128, 384, dtype=I16, low=-100, high=100), w(384, 384, dtype=I16)),
+        ("two activations", x(128, 384), x(384, 384)),
+        ("i16 and i8", x(128, 384, dtype=I16, low=-8_000, high=8_000), w(384, 384)),
+        ("two activations, one row", x(1, 384), x(384, 384)),
+    ):
+        yield "GEMM", f"128x384x384 {name}", (left, right), {"bias": (), **per_channel(384)}
     for rows, depth, units in ((1, 576, 1536), (128, 384, 384), (2_000, 1, 2), (20_000, 3, 2)):
         operands = (
             x(rows, depth), x(rows, 1, dtype=I32, low=1, high=32_767), w(units, depth),
@@ -79,7 +87,9 @@ def products() -> Iterator[Case]:
         (112, 3, 32, 3, 1, 2), (56, 96, 96, 3, 96, 1), (28, 64, 64, 3, 4, 1), (224, 1, 1, 1, 1, 1),
         (112, 1, 1, 3, 1, 1), (7, 960, 960, 3, 960, 1), (7, 960, 160, 1, 1, 1), (1, 16, 16, 1, 1, 1),
         (2, 1, 1, 1, 1, 1), (64, 4, 4, 3, 2, 1), (64, 2, 2, 1, 2, 1), (1, 960, 40, 1, 1, 1),
-        (56, 16, 16, 5, 16, 2),
+        (56, 16, 16, 5, 16, 2), (28, 512, 1, 3, 1, 1), (28, 64, 2, 3, 1, 1), (112, 3, 3, 1, 1, 1),
+        (56, 8, 8, 1, 1, 1), (56, 1, 8, 3, 1, 1), (56, 128, 128, 1, 4, 1), (14, 16, 512, 1, 1, 1),
+        (56, 4, 16, 1, 1, 1),
     ):  # fmt: skip
         pad = kernel // 2
         fields = {
@@ -89,6 +99,19 @@ def products() -> Iterator[Case]:
         yield (
             "CONV2D", f"{kernel}x{kernel} {channels}->{filters} @{size}/{stride} g{groups}",
             (x(1, size, size, channels), w(filters, kernel, kernel, channels // groups)), fields,
+        )  # fmt: skip
+    for size, channels, filters, kernel, dilation in (
+        (56, 64, 64, 3, 2), (28, 1, 1, 16, 4), (28, 1, 8, 16, 4), (28, 1, 32, 16, 4),
+        (14, 32, 32, 9, 16), (1, 64, 64, 9, 64), (28, 1, 1, 16, 1), (28, 2, 16, 16, 1),
+    ):  # fmt: skip
+        pad = (kernel - 1) * dilation // 2
+        fields = {
+            "strides": (1, 1), "padding": (pad,) * 4, "dilations": (dilation, dilation),
+            "groups": 1, "bias": (), **per_channel(filters),
+        }  # fmt: skip
+        yield (
+            "CONV2D", f"{kernel}x{kernel}/{dilation} {channels}->{filters} @{size}",
+            (x(1, size, size, channels), w(filters, kernel, kernel, channels)), fields,
         )  # fmt: skip
     for size, channels, filters, kernel, groups, stride in (
         (28, 64, 32, 2, 1, 2), (14, 128, 64, 4, 1, 2), (64, 1, 1, 2, 1, 2), (28, 16, 16, 3, 16, 2),

@@ -112,7 +112,7 @@ def announced(state: EngramState, sidecar: Sidecar) -> list[Batch]:
         n = None if known is None else known.units(len(content))
         if known is None or n is None or content in inputs.get(record.model, {}):
             continue
-        cold = 0 if record.model in inputs else known.weight_bytes
+        cold = 0 if record.model in inputs else known.load_q16
         room -= gas.price(known, n, cold, config.prices, data=False).record
         if room < 0:
             break

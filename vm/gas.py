@@ -66,17 +66,36 @@ def coefficients(cost: Cost, prices: InferencePrices) -> Coefficients:
     return sums[0], sums[1], sums[2]
 
 
+def model_load_q16(weight_bytes: int, head_bytes: int, items: int, prices: InferencePrices) -> int:
+    """Return the cold load of a model in units of 2**-16 gas.
+
+    Parameters
+    ----------
+    weight_bytes : int
+    head_bytes : int
+        Bytes of manifest and graph.
+    items : int
+        Weights and operators of the graph.
+    prices : InferencePrices
+    """
+    return (
+        weight_bytes * prices.cold_load_byte_q16
+        + head_bytes * prices.cold_load_head_byte_q16
+        + (items * prices.cold_load_item_gas << FRACTION_BITS)
+    )
+
+
+def data_load_q16(size: int, prices: InferencePrices) -> int:
+    """Return the cold load of a data object of `size` bytes in units of 2**-16 gas."""
+    return size * prices.cold_load_byte_q16
+
+
 def fraction_gas(amount_q16: int) -> int:
     """Round units of 2**-16 gas up to whole gas."""
     return -(-amount_q16 >> FRACTION_BITS)
 
 
-def cold_load_gas(size: int, prices: InferencePrices) -> int:
-    """Return the gas of loading `size` bytes for the first time in a transaction."""
-    return fraction_gas(size * prices.cold_load_byte_q16)
-
-
-def price(terms: Terms, n: int, cold_bytes: int, prices: InferencePrices, *, data: bool) -> Price:
+def price(terms: Terms, n: int, cold_q16: int, prices: InferencePrices, *, data: bool) -> Price:
     """Price one call.
 
     Parameters
@@ -84,8 +103,8 @@ def price(terms: Terms, n: int, cold_bytes: int, prices: InferencePrices, *, dat
     terms : Terms
     n : int
         Units of the symbolic dimension, from the input's size.
-    cold_bytes : int
-        Bytes loaded for the first time in this transaction.
+    cold_q16 : int
+        What is loaded for the first time in this transaction, in units of 2**-16 gas.
     prices : InferencePrices
     data : bool
         Whether the input is a data object, whose word costs another access.
@@ -95,7 +114,7 @@ def price(terms: Terms, n: int, cold_bytes: int, prices: InferencePrices, *, dat
         input_words=prices.word_gas * words(terms.input_size(n)),
         output_words=prices.word_gas * words(terms.output_size(n)),
         computation=fraction_gas(terms.a + terms.b * n + terms.c * n * n),
-        cold_load=cold_load_gas(cold_bytes, prices),
+        cold_load=fraction_gas(cold_q16),
         fee=terms.fee,
     )
 

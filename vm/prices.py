@@ -13,7 +13,7 @@ FRACTION_ONE = 1 << FRACTION_BITS
 
 # Defaults per counted unit, fitted by benchmarks/gas.py to the slowest path that a validator may
 # run (docs/gas.md). Scaled so that 64 tokens of a model of 135 million parameters, cold load
-# included, fit 2**23 gas: there a gas is about 55 ns, and 20 to 35 ns in the kernels in C.
+# included, fit 2**23 gas: there a gas is 33 to 96 ns, and less in the kernels in C.
 # In alphabetical order, so that a chain spec written out and read again is the same.
 COST_CLASS_Q16 = (
     ("comparison", 8_913),
@@ -22,13 +22,13 @@ COST_CLASS_Q16 = (
     ("element_copy", 190),
     ("element_heavy", 1_114),
     ("element_wide", 2_451),
-    ("mac_attention", 56),
-    ("mac_conv", 56),
-    ("mac_gemm", 44),
+    ("mac_conv", 22),
+    ("mac_gemm", 22),
+    ("mac_general", 56),
     ("mac_grouped", 157),
     ("rows", 2_785),
-    ("steps", 5_570_560),
-    ("weight_bytes", 22),
+    ("steps", 4_849_664),
+    ("weight_bytes", 16),
 )
 
 
@@ -47,7 +47,11 @@ class InferencePrices:
     word_gas : int
         Per 32-byte word of input and of output.
     cold_load_byte_q16 : int
-        Per byte loaded for the first time in a transaction.
+        Per byte of weights, and of a data object, loaded for the first time in a transaction.
+    cold_load_head_byte_q16 : int
+        Per byte of manifest and graph of a model loaded for the first time.
+    cold_load_item_gas : int
+        Per operator and per weight of the graph of a model loaded for the first time.
     cost_class_q16 : tuple of (str, int)
         Per counted unit of each operator class of `ai_ops.cost.COST_CLASSES`.
     stored_byte_gas, slot_gas : int
@@ -67,8 +71,12 @@ class InferencePrices:
     access_gas: int = 8_400
     data_access_gas: int = 2_100
     word_gas: int = 3
-    # About 1/100 gas: 2 GB/s to read, check and pack weights.
-    cold_load_byte_q16: int = 655
+    # 1/50 gas a byte of weights, 1/4 a byte of tables and channels. All three are a third to a half
+    # of what making ready was measured to take at 50 ns a gas (docs/gas.md): more would not leave
+    # a model of 135 million parameters room in 2**23.
+    cold_load_byte_q16: int = 1_311
+    cold_load_head_byte_q16: int = 16_384
+    cold_load_item_gas: int = 700
     cost_class_q16: tuple[tuple[str, int], ...] = COST_CLASS_Q16
     # With 16 gas of calldata a stored byte costs 80 gas, under the bound of 100.
     stored_byte_gas: int = 64

@@ -111,7 +111,7 @@ def work(node: Node, inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> c
     width, heads = q.shape[-1], node.integer("heads")
     pairs = cost.product(q.shape[:-1], k.shape[-2:-1])
     return {
-        "mac_attention": cost.times(pairs, 2 * width),
+        "mac_general": cost.times(pairs, 2 * width),
         "element_wide": cost.times(pairs, heads),
         "element_heavy": cost.elements(outputs[0].type),
         "element_copy": cost.elements(k, 4),

@@ -12,7 +12,7 @@ import numpy as np
 from ai_ops import cost
 from ai_ops.dtype import Array
 from ai_ops.errors import InvalidModel, ModelFault
-from ai_ops.graph import Node, Value
+from ai_ops.graph import Node, TensorType, Value
 from ai_ops.ops.definition import LIST, Field, Operator
 from ai_ops.ops.epilogue import (
     RESCALE_FIELDS,
@@ -50,25 +50,56 @@ def infer(node: Node, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
 
 
 def work(node: Node, inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> cost.Work:
-    """OH * OW * O * KH * KW * C / groups multiply-accumulates, run by run.
-
-    A run is a kernel row, or one position where groups pull a row apart.
-    """
+    """OH * OW * O * KH * KW * C / groups multiply-accumulates, run by run."""
     x, w = (value.type for value in inputs)
     result = outputs[0].type
     filters, height, width, depth = w.shape
     groups = node.integer("groups")
-    depthwise = 1 < groups == filters == x.shape[3]
-    if depthwise:
-        runs = height * width + 3
+    macs = cost.elements(result, height * width * depth)
+    counts: cost.Work
+    if 1 < groups == filters == x.shape[3]:
+        counts = {"mac_grouped": macs}
+        runs, finished = height * width + 3, 1
+    elif groups > 1:
+        counts = {"mac_general": macs}
+        runs, finished = 2 * (groups * height * width + 1), 2
+    elif in_tiles(node, x, w, result.shape[2]):
+        counts = {"mac_conv": macs}
+        runs, finished = height + 2, 1
     else:
-        runs = 4 * height if groups == 1 else 2 * (groups * height * width + 1)
+        counts = cost.wide_macs(macs, x, w)
+        runs, finished = _runs(node, height, width, depth), 2
     return {
-        ("mac_grouped" if depthwise else "mac_conv"): cost.elements(result, height * width * depth),
+        **counts,
         "weight_bytes": cost.constant(w.size(1)),
-        "element_heavy": cost.elements(result, 1 if depthwise else 2),
+        "element_heavy": cost.elements(result, finished),
         "rows": cost.rows(result, runs),
     }
+
+
+def in_tiles(node: Node, x: TensorType, w: TensorType, columns: int) -> bool:
+    """Say whether 16 filters by 4 elements at a time pay, for rows of `columns` results.
+
+    At most five of six products may be padding, and the part of x that a row of results reads may
+    be no more than x explains.
+    """
+    filters, height, width, depth = w.shape
+    run = depth * (width if dilations_of(node)[1] == 1 else 1)
+    size = height * width * depth
+    padded = -(-filters // 16) * 16 * (size // run) * -(-run // 4) * 4
+    down, right = dilations_of(node)
+    reach = (height - 1) * down + 1
+    across = (columns - 1) * node.integers("strides")[1] + (width - 1) * right + 1
+    pixel = x.shape[3] * x.dtype.itemsize
+    fits = reach * across * pixel <= 2**18 + 8 * x.shape[1] * x.shape[2] * pixel
+    return cost.narrow(x, w) and size >= 8 and padded <= 6 * filters * size and fits
+
+
+def _runs(node: Node, height: int, width: int, depth: int) -> int:
+    """Count the runs of a window: its rows, or its places where dilation pulls them apart."""
+    if dilations_of(node)[1] == 1:
+        return height * (4 + min(width * depth, 16) // 3)
+    return height + height * width // 2
 
 
 def reference(

@@ -23,6 +23,8 @@ from ai_ops.ops.epilogue import (
 from ai_ops.ops.window import WINDOW_FIELDS, Axis, check_image, check_window
 
 TAP_ROWS = 5
+# And finding which taps meet which results, once in a call.
+CALL_ROWS = 500
 
 
 def grown(node: Node, shape: tuple[int, ...], kernel: tuple[int, int]) -> tuple[Axis, Axis]:
@@ -90,12 +92,14 @@ def work(node: Node, inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> c
     # Each pixel of the result asks which taps reach it.
     p0, p1, p2 = (count // filters for count in cost.elements(outputs[0].type))
     return {
-        "mac_conv": cost.elements(x, height * width * filters // groups),
+        "mac_general": cost.elements(x, height * width * filters // groups),
         "weight_bytes": cost.constant(w.size(1)),
         "element_copy": (c0, c1, c2),
         "element_wide": (p0, p1, p2),
         "element_heavy": cost.elements(outputs[0].type, 2),
-        "rows": cost.rows(x, height * width * (TAP_ROWS + groups)),
+        "rows": cost.plus(
+            cost.rows(x, height * width * (TAP_ROWS + groups)), cost.constant(CALL_ROWS)
+        ),
     }
 
 

@@ -41,13 +41,13 @@ def infer(node: Node, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
 def work(node: Node, inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> cost.Work:
     """M * N * K multiply-accumulates, one rescale per result."""
     del node
-    w = inputs[1].type
+    x, w = (value.type for value in inputs)
     result = outputs[0].type
     return {
-        "mac_gemm": cost.elements(result, w.shape[1]),
+        **cost.dense_macs(result, x, w),
         "weight_bytes": cost.constant(w.size(1)),
-        "element_heavy": cost.elements(result, 2),
-        "rows": cost.rows(result),
+        "element_heavy": cost.elements(result),
+        "rows": cost.rows(result, 2),
     }
 
 

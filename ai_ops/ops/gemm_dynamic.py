@@ -72,10 +72,10 @@ def _check_fields(node: Node, units: int) -> None:
 def work(node: Node, inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> cost.Work:
     """As GEMM."""
     del node
-    w = inputs[2].type
+    x, _, w = (value.type for value in inputs)
     result = outputs[0].type
     return {
-        "mac_gemm": cost.elements(result, w.shape[1]),
+        **cost.dense_macs(result, x, w),
         "weight_bytes": cost.constant(w.size(1)),
         "element_heavy": cost.elements(result),
         "rows": cost.rows(result, 8),

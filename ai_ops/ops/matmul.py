@@ -48,7 +48,7 @@ def work(node: Node, inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> c
     picked = (p + q for p, q in zip(cost.elements(a), cost.elements(b), strict=True))
     c0, c1, c2 = picked
     return {
-        "mac_attention": cost.elements(result, a.shape[-1]),
+        "mac_general": cost.elements(result, a.shape[-1]),
         "element_copy": (c0, c1, c2),
         "element_cheap": cost.elements(b, 0 if node.integer("transpose_b") else 2),
         "element_heavy": cost.elements(result),

@@ -49,7 +49,7 @@ def test_every_length_gives_what_a_model_of_that_length_gives(name: str) -> None
 def test_every_length_is_counted_as_a_model_of_that_length() -> None:
     facts = facts_of()
     assert facts.symbolic
-    assert facts.cost.counts["mac_attention"][2] > 0
+    assert facts.cost.counts["mac_general"][2] > 0
     for count in LENGTHS:
         fixed = facts_of(count)
         assert facts.cost.at(count) == fixed.cost.at(1)

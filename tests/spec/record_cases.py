@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 from ai_ops import merkle
+from ai_ops.model import head_of
 from tests.ai_ops.models import lenet, mlp
 from tests.spec.instruction_cases import MLP, MODELS, RANGED, code, infer, number, simple
 from tests.support.inference import AUTHOR
@@ -185,18 +186,26 @@ def price_cases() -> list[Any]:
             "counts": {name: list(counts) for name, counts in facts.cost.counts.items()},
             "coefficients": [a, b, c],
         })  # fmt: skip
+        load = (
+            len(model.weights), head_of(model).head_bytes,
+            len(model.graph.weights) + len(model.graph.nodes),
+        )  # fmt: skip
         terms = Terms(
             model=MLP, maximum_units=facts.maximum_units, input_fixed=facts.input_bytes_fixed,
             input_unit=facts.input_bytes_per_unit, output_fixed=facts.output_bytes_fixed,
-            output_unit=facts.output_bytes_per_unit, weight_bytes=len(model.weights),
-            a=a, b=b, c=c, fee=77,
+            output_unit=facts.output_bytes_per_unit,
+            load_q16=gas.model_load_q16(*load, prices), a=a, b=b, c=c, fee=77,
         )  # fmt: skip
         for n in (1, 3):
-            for cold in (0, terms.weight_bytes):
-                price = gas.price(terms, n, cold, prices, data=False)
+            for cold in ((0, 0, 0), load):
+                weight_bytes, head_bytes, items = cold
+                cold_q16 = gas.model_load_q16(*cold, prices)
+                price = gas.price(terms, n, cold_q16, prices, data=False)
                 made.append({
-                    "rule": "G-13", "name": f"{model.manifest.name}, n = {n}, {cold} cold bytes",
-                    "coefficients": [a, b, c], "n": n, "cold_bytes": cold,
+                    "rule": "G-13",
+                    "name": f"{model.manifest.name}, n = {n}, {'cold' if items else 'loaded'}",
+                    "coefficients": [a, b, c], "n": n, "cold_bytes": weight_bytes,
+                    "cold_head_bytes": head_bytes, "cold_items": items,
                     "input_bytes": terms.input_size(n), "output_bytes": terms.output_size(n),
                     "fee": terms.fee, "record_gas": price.record, "total_gas": price.total,
                 })  # fmt: skip

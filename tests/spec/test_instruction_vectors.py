@@ -84,13 +84,20 @@ def check_price(case: dict[str, Any]) -> None:
     a, b, c = case["coefficients"]
     n = case["n"]
     computation = -(-(a + b * n + c * n * n) // FRACTION_ONE)
-    cold = -(-case["cold_bytes"] * prices.cold_load_byte_q16 // FRACTION_ONE)
+    load = case["cold_bytes"], case["cold_head_bytes"], case["cold_items"]
+    cold_q16 = (
+        load[0] * prices.cold_load_byte_q16
+        + load[1] * prices.cold_load_head_byte_q16
+        + load[2] * prices.cold_load_item_gas * FRACTION_ONE
+    )
+    cold = -(-cold_q16 // FRACTION_ONE)
     words = -(-case["input_bytes"] // 32) + -(-case["output_bytes"] // 32)
     access = prices.base_gas + prices.access_gas
     assert case["record_gas"] == access + computation + cold + words * prices.word_gas
     assert case["total_gas"] == case["record_gas"] + case["fee"]
     assert gas.fraction_gas(a + b * n + c * n * n) == computation
-    assert gas.cold_load_gas(case["cold_bytes"], prices) == cold
+    assert gas.model_load_q16(*load, prices) == cold_q16
+    assert gas.fraction_gas(cold_q16) == cold
 
 
 def check_coefficients(case: dict[str, Any]) -> None:

@@ -223,4 +223,4 @@ class TestChanges:
         output = registry(state, calls.DEPRECATE, address, sender=AUTHOR).output
         assert output == abi.revert_reason("the model is not active")
         word = registry_of(state).word(address, layout.CALL)
-        assert layout.unpack(layout.CALL_FIELDS, word)["weight_bytes"] > 0
+        assert layout.unpack(layout.CALL_FIELDS, word)["load_q16"] > 0

@@ -240,7 +240,7 @@ def test_the_second_call_of_a_transaction_loads_nothing() -> None:
     second = send(state, CONTRACT, bytes(ROW), code=code).get_gas_used()
     terms = facts.terms(registry_of(state), address)
     assert isinstance(terms, facts.Terms)
-    cold = -(-terms.weight_bytes * PRICES.cold_load_byte_q16 // 2**16)
+    cold = -(-terms.load_q16 // 2**16)
     assert first - second == cold > 0
     state.begin(index=1)
     assert send(state, CONTRACT, bytes(ROW), code=code).get_gas_used() == first

@@ -33,10 +33,10 @@ def q16(amount: int) -> int:
     return -(-amount // 2**16)
 
 
-def weight_bytes(state: InferenceState, address: bytes) -> int:
+def load_q16(state: InferenceState, address: bytes) -> int:
     terms = facts.terms(registry_of(state), address)
     assert isinstance(terms, facts.Terms)
-    return terms.weight_bytes
+    return terms.load_q16
 
 
 def put(state: InferenceState, data: bytes) -> bytes:
@@ -75,8 +75,8 @@ def test_model_and_object_load_cold_once_each() -> None:
     data_id = put(state, DATA)
     first, _ = infer_data(state, address, data_id)
     second, _ = infer_data(state, address, data_id)
-    cold = weight_bytes(state, address) + len(DATA)
-    assert first - second == q16(cold * PRICES.cold_load_byte_q16)
+    cold = load_q16(state, address) + len(DATA) * PRICES.cold_load_byte_q16
+    assert first - second == q16(cold)
     assert [record.gas for record in state.inference.records] == [first, second]
     other = put(state, DATA[::-1])
     send(state, INFERENCE_ADDRESS, calls.call_data(INFER, address, DATA)).raise_if_error()

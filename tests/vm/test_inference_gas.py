@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 from eth.exceptions import OutOfGas
 
 from ai_ops.cost import COST_CLASSES, Cost
+from ai_ops.dtype import DType
+from ai_ops.graph import Graph, Model
+from ai_ops.model import build_model, encode_model
+from ai_ops.operators import make_node
+from tests.ai_ops.models import mlp, port
 from tests.support.inference import (
     AUTHOR,
     BLOCK,
@@ -21,9 +27,12 @@ from tests.support.inference import (
 )
 from tests.support.inference_models import ROW, ranged
 from vm import gas
+from vm.instructions.contract import INFER
 from vm.opcodes import OPCODES, PRECOMPILES
 from vm.prices import InferencePrices
-from vm.registry import calls, facts
+from vm.registry import calls, facts, layout
+from vm.registry.codes import RegistryFault
+from vm.registry.layout import INFERENCE_ADDRESS
 from vm.registry.state import registry_of
 
 PRICES = InferencePrices()
@@ -32,6 +41,19 @@ DELAY = 10
 # Five pushes before the instruction, and one more word of memory for its output.
 PUSHES = 5 * 3
 MEMORY = 3
+
+
+def clamps(count: int) -> Model:
+    """A model without weights: `count` operators, each on the result of the one before."""
+    limits = {"minimum": -128, "maximum": 127}
+    nodes = tuple(make_node("CLAMP", (at,), **limits) for at in range(count))
+    return build_model(
+        name="clamps",
+        inputs=(port("x", DType.I8, (ROW,)),),
+        outputs=(port("y", DType.I8, (ROW,)),),
+        graph=Graph(weights=(), nodes=nodes, outputs=(count,)),
+        weights=b"",
+    )
 
 
 def charging() -> tuple[InferenceState, bytes]:
@@ -47,7 +69,7 @@ def boundaries(state: InferenceState, address: bytes) -> dict[str, int]:
     """Gas that reaches the end of each step of an INFER on one row."""
     terms = facts.terms(registry_of(state), address)
     assert isinstance(terms, facts.Terms)
-    price = gas.price(terms, 1, terms.weight_bytes, PRICES, data=False)
+    price = gas.price(terms, 1, terms.load_q16, PRICES, data=False)
     steps = {
         "pushes": PUSHES,
         "memory": MEMORY,
@@ -110,7 +132,8 @@ def test_64_tokens_of_a_model_of_135_million_parameters_fit_2_to_the_23() -> Non
     elements = layers * (10 * width + 3 * hidden) + vocabulary
     counts = dict.fromkeys(COST_CLASSES, (0, 0, 0)) | {
         "steps": (2 * layers * 30, 0, 0),
-        "mac_gemm": (0, parameters, 2 * layers * width),
+        "mac_gemm": (0, parameters, 0),
+        "mac_general": (0, 0, 2 * layers * width),
         "weight_bytes": (parameters, 0, 0),
         "element_heavy": (0, elements, 9 * layers),
         "rows": (0, 8 * 7 * layers, 0),
@@ -119,7 +142,51 @@ def test_64_tokens_of_a_model_of_135_million_parameters_fit_2_to_the_23() -> Non
     }
     a, b, c = gas.coefficients(Cost(counts=counts), PRICES)
     needed = gas.fraction_gas(a + b * tokens + c * tokens * tokens)
-    assert needed + gas.cold_load_gas(parameters, PRICES) + 20_000 <= 2**23
+    cold = gas.model_load_q16(parameters, 1_500_000, 1_500, PRICES)
+    assert needed + gas.fraction_gas(cold) + 20_000 <= 2**23
+
+
+@pytest.mark.parametrize("operators", [1, 2, 300])
+def test_a_cold_load_costs_700_gas_an_operator_more_than_the_same_call_loaded(
+    operators: int,
+) -> None:
+    model, state = clamps(operators), new_state()
+    address = deploy(state, model)
+    call = calls.call_data(INFER, address, bytes(ROW))
+    cold, loaded = (
+        send(state, INFERENCE_ADDRESS, call, gas=2**24).get_gas_used() for _ in range(2)
+    )
+    head = len(encode_model(model))
+    assert cold - loaded == 700 * operators + -(-head * 16_384 // 2**16)
+    assert [record.gas for record in state.inference.records] == [cold, loaded]
+
+
+def test_the_load_in_the_call_word_counts_weights_head_and_items() -> None:
+    state, model = new_state(), mlp()
+    terms = facts.terms(registry_of(state), deploy(state, model))
+    assert isinstance(terms, facts.Terms)
+    weights = len(model.weights)
+    head = len(encode_model(model)) - weights
+    # Two weights and two operators.
+    assert terms.load_q16 == weights * 1_311 + head * 16_384 + 4 * 700 * 2**16
+
+
+def test_a_load_is_priced_by_the_chains_own_prices() -> None:
+    prices = dataclasses.replace(
+        PRICES, cold_load_byte_q16=0, cold_load_head_byte_q16=0, cold_load_item_gas=11
+    )
+    state = new_state(prices=prices)
+    terms = facts.terms(registry_of(state), deploy(state, mlp()))
+    assert isinstance(terms, facts.Terms)
+    assert terms.load_q16 == 4 * 11 * 2**16
+
+
+def test_a_load_beyond_its_field_rejects_the_model() -> None:
+    state = new_state(prices=dataclasses.replace(PRICES, cold_load_item_gas=2**38))
+    address = deploy(state, mlp())
+    assert facts.status(registry_of(state), address) == facts.Status.REJECTED
+    report = registry_of(state).word(address, layout.REPORT)
+    assert layout.unpack(layout.REPORT_FIELDS, report)["code"] == RegistryFault.COST
 
 
 def test_the_tables_and_the_page_name_the_same_instructions() -> None:

@@ -106,10 +106,10 @@ def quote(
     """Price a call now, given what this transaction has loaded already."""
     state = computation.state
     ledger = ledger_of(state)
-    cold = 0 if ledger.is_loaded(state, terms.model) else terms.weight_bytes
-    if data is not None and not ledger.is_loaded(state, data.data_id):
-        cold += data.size
+    cold = 0 if ledger.is_loaded(state, terms.model) else terms.load_q16
     prices = config_of(state).prices
+    if data is not None and not ledger.is_loaded(state, data.data_id):
+        cold += gas.data_load_q16(data.size, prices)
     return gas.price(terms, n, cold, prices, data=data is not None)
 
 

@@ -75,8 +75,8 @@ class Terms:
         Largest n.
     input_fixed, input_unit, output_fixed, output_unit : int
         Sizes in bytes: fixed + unit * n.
-    weight_bytes : int
-        Bytes that a cold load pays for.
+    load_q16 : int
+        Cold load in units of 2**-16 gas.
     a, b, c : int
         Gas coefficients in units of 2**-16 gas.
     fee : int
@@ -89,7 +89,7 @@ class Terms:
     input_unit: int
     output_fixed: int
     output_unit: int
-    weight_bytes: int
+    load_q16: int
     a: int
     b: int
     c: int

@@ -67,7 +67,7 @@ CALL_FIELDS = {
     "input_unit": Field(shift=80, bits=40),
     "output_fixed": Field(shift=120, bits=40),
     "output_unit": Field(shift=160, bits=40),
-    "weight_bytes": Field(shift=200, bits=56),
+    "load_q16": Field(shift=200, bits=56),
 }
 COEFFICIENT_FIELDS = {
     "a": Field(shift=0, bits=96),

@@ -187,7 +187,7 @@ def _accept(frame: Frame, model: bytes, size: int, digests: tuple[bytes, ...]) -
         "input_unit": report.input_bytes_per_unit,
         "output_fixed": report.output_bytes_fixed,
         "output_unit": report.output_bytes_per_unit,
-        "weight_bytes": size - length,
+        "load_q16": gas.model_load_q16(size - length, length, items, prices),
     }
     findings = {
         "macs": report.macs,

@@ -170,7 +170,7 @@ def inference_price(
     if not isinstance(terms, Terms):
         return None
     n = terms.units(input_size)
-    return None if n is None else gas.price(terms, n, terms.weight_bytes, prices, data=False)
+    return None if n is None else gas.price(terms, n, terms.load_q16, prices, data=False)
 
 
 def _refuse_write(*_: object) -> None:
