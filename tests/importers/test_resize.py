@@ -14,11 +14,13 @@ from ai_ops.importers.float_run import run_outputs
 from ai_ops.importers.lowering import Options
 from ai_ops.model import decode_model
 from tests.importers.networks import export, samples
-from tests.importers.test_exported_onnx import agrees, export_onnx
-from tests.importers.test_onnx_import import write
 
 torch: Any = pytest.importorskip("torch", reason="the extra `import` is not installed")
 onnx: Any = pytest.importorskip("onnx", reason="the extra `import` is not installed")
+
+# These modules skip themselves in the same case: an import of one that did would fail.
+from tests.importers.test_exported_onnx import agrees, export_onnx  # noqa: E402
+from tests.importers.test_onnx_import import write  # noqa: E402
 
 RESIZES: dict[str, dict[str, Any]] = {
     "nearest by whole factors": {"scale_factor": (2, 3)},
