@@ -183,7 +183,7 @@ def test_a_window_over_nothing_is_refused() -> None:
 def test_each_limit_is_exact() -> None:
     model = mlp()
     head, size = head_of(model), len(encode_model(model))
-    # 4 rows: 4 * 8 in, 4 * 16 between; work 4 * (16 * 8 + 4 * 16) products and 4 * 20 rescales of 2.
+    # 4 rows: 4 * 8 in, 4 * 16 between; work 4 * (16 * 8 + 4 * 16) products and 4 * 20 rescales.
     exact = Limits(
         model_bytes=size,
         head_bytes=head.head_bytes,
@@ -191,7 +191,7 @@ def test_each_limit_is_exact() -> None:
         rank=2,
         dimension=16,
         live_bytes=96,
-        macs=4 * 192 + 2 * 80,
+        macs=4 * 192 + 80,
     )
     assert validate(head, size, exact).live_bytes == 96
     for field, code in (
