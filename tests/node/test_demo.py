@@ -82,7 +82,7 @@ def test_the_web3_lines_of_the_banner_run(net: Devnet, capsys: pytest.CaptureFix
     lines = demo.notes(demo.Demo(model=bytes(20), contract=contract), net.url)
     start = next(index for index, line in enumerate(lines) if "import json" in line)
     exec("\n".join(line.strip() for line in lines[start:]), {})
-    assert capsys.readouterr().out == "[7, 80]\n"
+    assert capsys.readouterr().out == "[7, 79]\n"
 
 
 def test_a_second_start_finds_the_demonstration(tmp_path: Path) -> None:
